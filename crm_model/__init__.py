@@ -1,0 +1,1 @@
+"""The CRM domain package on top of platform_store."""
