@@ -1,0 +1,66 @@
+"""One logical row across MySQL and MongoDB.
+
+:class:`Platform` is the entry point; the names below are the public interface.
+"""
+
+from platform_store.codecs import JsonText
+from platform_store.config import Config
+from platform_store.errors import (
+    ConfigError,
+    Conflict,
+    Diverged,
+    NotSupported,
+    OutcomeUnknown,
+    PlatformStoreError,
+    RowExists,
+    RowNotFound,
+    SchemaError,
+    TransientError,
+    Unavailable,
+    ValueRejected,
+)
+from platform_store.facade import Platform
+from platform_store.query.result import QueryResult
+from platform_store.records import (
+    Adoption,
+    ColumnAttribute,
+    ColumnDescription,
+    ColumnValue,
+    Finding,
+    Index,
+    Recovered,
+    Removed,
+    Status,
+    TableDescription,
+    WriteCounts,
+)
+
+__all__ = [
+    "Adoption",
+    "ColumnAttribute",
+    "ColumnDescription",
+    "ColumnValue",
+    "Config",
+    "ConfigError",
+    "Conflict",
+    "Diverged",
+    "Finding",
+    "Index",
+    "JsonText",
+    "NotSupported",
+    "OutcomeUnknown",
+    "Platform",
+    "PlatformStoreError",
+    "QueryResult",
+    "Recovered",
+    "Removed",
+    "RowExists",
+    "RowNotFound",
+    "SchemaError",
+    "Status",
+    "TableDescription",
+    "TransientError",
+    "Unavailable",
+    "ValueRejected",
+    "WriteCounts",
+]

@@ -1,0 +1,1 @@
+"""Queries: which stores a SELECT needs, and the result it streams."""

@@ -1,0 +1,86 @@
+"""The rows of one query, streamed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+
+from platform_store.errors import PlatformStoreError
+from platform_store.stores.base import Cursor
+
+
+class QueryResult:
+    """The answer of one SELECT: one pass, and a context manager that ends the statement.
+
+    Rows arrive as they are read, in bounded memory. Until the result is closed it holds a connection; reading it to
+    the end, or leaving the ``with`` block, closes it.
+    """
+
+    def __init__(self, cursor: Cursor):
+        self._cursor: Cursor | None = cursor
+        self._columns = cursor.columns
+        self._rows = iter(cursor)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, as MySQL gives them."""
+        return self._columns
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        while True:
+            row = self._next()
+            if row is None:
+                return
+            yield row
+
+    def all(self) -> list[tuple[object, ...]]:
+        """The remaining rows."""
+        return list(self)
+
+    def dicts(self) -> Iterator[dict[str, object]]:
+        """The remaining rows as dictionaries; of columns with the same name the last one stays."""
+        for row in self:
+            yield dict(zip(self._columns, row, strict=True))
+
+    def one(self) -> tuple[object, ...]:
+        """The only row. Raises PlatformStoreError where there are none or several."""
+        row = self._next()
+        if row is None:
+            raise PlatformStoreError("the query has no row where one was expected")
+        if self._next() is not None:
+            self.close()
+            raise PlatformStoreError("the query has several rows where one was expected")
+        return row
+
+    def scalar(self) -> object:
+        """The only value of the only row. Raises PlatformStoreError where there are none or several."""
+        if len(self._columns) != 1:
+            self.close()
+            raise PlatformStoreError(f"the query has {len(self._columns)} columns where one was expected")
+        return self.one()[0]
+
+    def close(self) -> None:
+        """Ends the statement; the rest of its rows is not read. May be called again."""
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            cursor.close()
+
+    def __enter__(self) -> QueryResult:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _next(self) -> tuple[object, ...] | None:
+        if self._cursor is None:
+            return None
+        try:
+            row = next(self._rows, None)
+        except BaseException:
+            self.close()
+            raise
+        if row is None:
+            self.close()
+        return row

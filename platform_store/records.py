@@ -1,0 +1,158 @@
+"""What applications pass in and get back: frozen records without behaviour beyond their own consistency.
+
+Placement, keys and validation live in :mod:`platform_store.association` and :mod:`platform_store.rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Key: TypeAlias = object
+"""A primary key as the user sees it: a scalar, or a tuple for a composite key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnAttribute:
+    """One column of a logical table, in MySQL's own vocabulary.
+
+    Args:
+        name: the column's name; any MySQL identifier, quoted wherever it is used.
+        type: MySQL's type text, such as ``"VARCHAR(80)"`` or ``"BIGINT UNSIGNED"``.
+        nullable: whether NULL may be stored. Key columns are never nullable, whatever this says.
+        default: the value an omitted column takes; None is NULL, or "required" for a column that is not nullable.
+        auto_increment: MySQL allocates the value; allowed for a single integer key column.
+        collation: MySQL's collation name for a text column. None: the database's default, for string key
+            columns a binary one without padding.
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+    default: object = None
+    auto_increment: bool = False
+    collation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnValue:
+    """One column's value in a row given as a sequence."""
+
+    name: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index over columns of one store. ``unique`` is only possible over MySQL columns."""
+
+    columns: tuple[str, ...]
+    unique: bool = False
+
+    def __init__(self, columns: Sequence[str], unique: bool = False):
+        object.__setattr__(self, "columns", (columns,) if isinstance(columns, str) else tuple(columns))
+        object.__setattr__(self, "unique", unique)
+
+
+Row: TypeAlias = Mapping[str, object] | Sequence[ColumnValue]
+"""A row as an application passes it in."""
+
+OnConflict: TypeAlias = Literal["error", "replace", "ignore"]
+Placement: TypeAlias = Literal["mysql", "mongodb", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCounts:
+    """What ``write_many`` did: rows inserted, replaced, and ignored because their key was taken."""
+
+    inserted: int = 0
+    replaced: int = 0
+    ignored: int = 0
+
+    def __add__(self, other: WriteCounts) -> WriteCounts:
+        return WriteCounts(self.inserted + other.inserted, self.replaced + other.replaced, self.ignored + other.ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDescription:
+    """One column as ``describe`` reports it. ``field`` is its name in the documents (None: not in MongoDB)."""
+
+    name: str
+    type: str
+    nullable: bool
+    default: object
+    auto_increment: bool
+    collation: str | None
+    placement: Placement
+    key: bool
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableDescription:
+    """One logical table. ``flag`` is None where the placements no longer follow the column order."""
+
+    name: str
+    columns: tuple[ColumnDescription, ...]
+    key: tuple[str, ...]
+    flag: int | None
+    extra: bool
+    indexes: tuple[Index, ...]
+    epoch: int
+    storage_format: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What ``drop_table`` or ``drop_collection`` removed."""
+
+    table: str
+    rows: int
+    documents: int
+    mysql_table: bool
+    collection: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What ``associate`` did, or with ``dry_run`` would do.
+
+    ``statements`` are the changes to MySQL, ``warnings`` what the user should know before relying on it.
+    """
+
+    description: TableDescription
+    statements: tuple[str, ...]
+    warnings: tuple[str, ...]
+    rows: int
+    documents: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A snapshot for operators: tables in association, journal entries not yet confirmed, stores reachable."""
+
+    backend: str
+    tables: int
+    pending_entries: int
+    mysql: bool
+    mongodb: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What ``recover`` did: journal entries confirmed, and entries still waiting."""
+
+    confirmed: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check of ``doctor``. ``advice`` says how to mend it where ``ok`` is False."""
+
+    subject: str
+    ok: bool
+    detail: str
+    advice: str = ""

@@ -1,0 +1,32 @@
+"""The embedded pair: one SQLite file standing in for both databases, for trying out, tests and small tools.
+
+It keeps the promises of the real pair (rows and documents commit together, exact values, any number of processes) and
+refuses by name what it cannot do exactly: collations other than the binary one, adopting tables, queries beyond a plain
+SELECT over one table.
+"""
+
+from __future__ import annotations
+
+from platform_store.config import EmbeddedConfig
+from platform_store.stores.embedded_documents import EmbeddedDocumentStore
+from platform_store.stores.embedded_engine import EmbeddedConnections
+from platform_store.stores.embedded_rows import EmbeddedRowStore
+from platform_store.stores.embedded_tables import creation
+
+
+class EmbeddedStore:
+    """Both halves over one file, which is made where there is none. Raises ConfigError, Unavailable."""
+
+    def __init__(self, config: EmbeddedConfig):
+        self._connections = EmbeddedConnections(config)
+        try:
+            self._connections.open(creation())
+        except BaseException:
+            self._connections.close()
+            raise
+        self.rows = EmbeddedRowStore(self._connections)
+        self.documents = EmbeddedDocumentStore(self._connections)
+
+    def close(self) -> None:
+        """Closes the file; closing either half does the same. May be called again."""
+        self._connections.close()

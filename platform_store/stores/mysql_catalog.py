@@ -1,0 +1,279 @@
+"""The catalog and the tables of a MySQL or MariaDB database: associations, DDL, metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from platform_store.association import (
+    Association,
+    Column,
+    KeyValues,
+    replace_epoch,
+)
+from platform_store.declaration import checked_column
+from platform_store.errors import ConfigError, SchemaError, Unavailable
+from platform_store.names import REVISION, quote, quote_list
+from platform_store.records import ColumnAttribute
+from platform_store.sqltypes import parse_type
+from platform_store.stores import mysql_ddl as ddl
+from platform_store.stores import mysql_sql as sql
+from platform_store.stores.base import DuplicateKey, ForeignTable, StaleAssociation
+from platform_store.stores.mysql import MysqlConnections, MysqlSession
+
+_SCHEMA_LOCK_SECONDS = 30
+_SETTINGS = (
+    "SELECT VERSION(), @@auto_increment_increment, @@auto_increment_offset, @@max_allowed_packet, "
+    "@@collation_database, @@lower_case_table_names, @@global.sql_mode"
+)
+_COLUMNS = """
+    SELECT c.COLUMN_NAME, c.COLUMN_TYPE, c.IS_NULLABLE, c.COLUMN_DEFAULT, c.EXTRA, c.COLLATION_NAME, k.SEQ_IN_INDEX
+    FROM information_schema.COLUMNS AS c
+    LEFT JOIN information_schema.STATISTICS AS k
+        ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME
+        AND k.COLUMN_NAME = c.COLUMN_NAME AND k.INDEX_NAME = 'PRIMARY'
+    WHERE c.TABLE_SCHEMA = DATABASE() AND c.TABLE_NAME = %s
+    ORDER BY k.SEQ_IN_INDEX IS NULL, k.SEQ_IN_INDEX, c.ORDINAL_POSITION
+"""
+_TABLE = "SELECT TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
+
+
+class MysqlCatalog:
+    """See :class:`platform_store.stores.base.RowStore`: the parts about the catalog and about tables."""
+
+    name = "mysql"
+
+    def __init__(self, connections: MysqlConnections, database: str):
+        self._connections = connections
+        digest = hashlib.sha256(database.encode()).hexdigest()
+        self._lock_name = f"platform_store:{digest[:32]}"
+        with connections.lease() as session:
+            self._read_settings(session)
+            for statement in sql.CREATE_OWN_TABLES:
+                session.execute(statement)
+
+    def _read_settings(self, session: MysqlSession) -> None:
+        ((version, increment, offset, packet, collation, lower_case, sql_mode),) = session.rows(_SETTINGS)
+        self.version = str(version)
+        self.mariadb = "mariadb" in self.version.lower()
+        if (increment, offset) != (1, 1):
+            raise ConfigError(
+                f"auto_increment_increment is {increment} and auto_increment_offset {offset}: revisions need 1 and 1 "
+                "(a multi-primary cluster is not supported)",
+                key="mysql.url",
+            )
+        if "ANSI_QUOTES" in sql_mode:
+            raise ConfigError("the server's sql_mode has ANSI_QUOTES: remove it", key="mysql.url")
+        self.folds_names = bool(lower_case)
+        self.key_collation = "utf8mb4_nopad_bin" if self.mariadb else "utf8mb4_0900_bin"
+        self.text_collation = str(collation)
+        if not self.text_collation.startswith("utf8mb4_"):
+            raise ConfigError(
+                f"the database's default collation is {collation}: ALTER DATABASE ... CHARACTER SET utf8mb4",
+                key="mysql.database",
+            )
+        # PyMySQL writes bytes in hexadecimal, so a document takes twice its size in a packet.
+        self.max_image_bytes = (int(packet) - 64 * 1024) // 2
+
+    # The catalog
+
+    def load_catalog(self, name: str | None = None) -> list[Association]:
+        with self._connections.lease() as session:
+            if name is None:
+                rows = session.rows(sql.LOAD_CATALOG + " ORDER BY name")
+            else:
+                rows = session.rows(sql.LOAD_CATALOG + " WHERE name = %s", [name])
+        return [Association.from_catalog(*row) for row in rows]
+
+    @contextlib.contextmanager
+    def schema_lock(self) -> Iterator[None]:
+        with self._connections.lease() as session:
+            if session.rows("SELECT GET_LOCK(%s, %s)", [self._lock_name, _SCHEMA_LOCK_SECONDS]) != ((1,),):
+                raise Unavailable("mysql", f"another schema change has been under way for {_SCHEMA_LOCK_SECONDS} s")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(Unavailable):  # a lost connection has released the lock already
+                    session.rows("SELECT RELEASE_LOCK(%s)", [self._lock_name])
+
+    def put_association(self, association: Association, *, previous_epoch: int | None) -> Association:
+        definition = association.definition()
+        with self._connections.lease() as session:
+            if previous_epoch is None:
+                try:
+                    (table_id,) = session.insert_rows(
+                        sql.INSERT_CATALOG_ROW,
+                        "(%s, 1, %s, %s, %s)",
+                        [(association.name, association.state, association.storage_format, definition)],
+                    )
+                except DuplicateKey:
+                    raise SchemaError("it is already in association", table=association.name) from None
+                return replace_epoch(association, 1, table_id)
+            session.begin()
+            if session.rows(sql.LOCK_CATALOG_ROW, [association.table_id]) != ((previous_epoch,),):
+                raise StaleAssociation(association.name)
+            session.execute(sql.UPDATE_CATALOG_ROW, [association.state, definition, association.table_id])
+            session.commit(association.name, b"catalog")
+        return replace_epoch(association, previous_epoch + 1)
+
+    def remove_association(self, association: Association) -> None:
+        with self._connections.lease() as session:
+            session.begin()
+            session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
+            session.execute(sql.DELETE_CATALOG_ROW, [association.table_id])
+            session.commit(association.name, b"catalog")
+
+    # Tables
+
+    def table_exists(self, name: str) -> bool:
+        with self._connections.lease() as session:
+            return bool(session.rows(_TABLE, [name]))
+
+    def check_placeable(self, association: Association) -> None:
+        """SchemaError for what this server cannot carry."""
+        if self.folds_names and association.name != association.name.lower():
+            raise SchemaError("this server folds table names to lower case: use one", table=association.name)
+
+    def create_table(self, association: Association) -> None:
+        with self._connections.lease() as session:
+            session.execute(ddl.create_table(association, self._connections.literal))
+            for index in association.indexes:
+                if all(association.by_name[name].in_mysql for name in index.columns):
+                    session.execute(ddl.create_index(association, index))
+
+    def drop_table(self, association: Association) -> int:
+        with self._connections.lease() as session:
+            if not session.rows(_TABLE, [association.name]):
+                return 0
+            rows = _count(session, association.name)
+            session.execute(ddl.drop_table(association.name))
+            return rows
+
+    def describe_foreign(self, name: str) -> ForeignTable:
+        with self._connections.lease() as session:
+            found = session.rows(_TABLE, [name])
+            if not found:
+                raise SchemaError("MySQL has no such table", table=name)
+            kind, engine = found[0]
+            if kind != "BASE TABLE" or engine != "InnoDB":
+                raise SchemaError(f"it is a {kind} of engine {engine}; only InnoDB tables are adopted", table=name)
+            rows = session.rows(_COLUMNS, [name])
+            count = _count(session, name)
+        columns = tuple(_foreign_column(name, row) for row in rows if row[0] != REVISION)
+        if not any(column.key for column in columns):
+            raise SchemaError("it has no primary key: add one first", table=name)
+        revision = next((row for row in rows if row[0] == REVISION), None)
+        if revision is not None and not revision[1].startswith("bigint"):
+            raise SchemaError(f"its column {REVISION!r} is not the library's: rename it", table=name)
+        return ForeignTable(columns, revision is not None, count)
+
+    def differences(self, association: Association) -> tuple[str, ...]:
+        with self._connections.lease() as session:
+            found = {row[0]: row[1] for row in session.rows(_COLUMNS, [association.name])}
+        if not found:
+            return ("MySQL has no such table",)
+        differences = [f"MySQL lacks column {c.name!r}" for c in association.mysql_columns if c.name not in found]
+        differences += [
+            f"column {column.name!r} is {found[column.name]} in MySQL"
+            for column in association.mysql_columns
+            if column.name in found and not self._carries(column, found[column.name])
+        ]
+        return tuple(differences)
+
+    def _carries(self, column: Column, type_text: str) -> bool:
+        if self.mariadb and column.type.base == "JSON":  # an alias there
+            return type_text == "longtext"
+        try:
+            return parse_type(type_text) == column.type
+        except SchemaError:
+            return False
+
+    def adopt_table(self, association: Association, *, has_revision: bool, dry_run: bool) -> tuple[str, ...]:
+        if has_revision:
+            return ()
+        statement = ddl.add_revision(association.name)
+        if not dry_run:
+            with self._connections.lease() as session:
+                session.execute(statement)
+        return (statement.replace("%%", "%"),)
+
+    def add_column(self, association: Association, column: Column) -> None:
+        with self._connections.lease() as session:
+            for row in session.rows(_COLUMNS, [association.name]):
+                if row[0].casefold() == column.name.casefold():
+                    # An earlier call died between the ALTER and the catalog; the same column is taken as it is.
+                    if _foreign_column(association.name, row).type == column.type:
+                        return
+                    raise SchemaError(
+                        "MySQL has another column of that name", table=association.name, column=column.name
+                    )
+            session.execute(ddl.add_column(association, column, self._connections.literal))
+
+    def loosen_column(self, association: Association, column: Column) -> None:
+        if column.required:
+            with self._connections.lease() as session:
+                session.execute(ddl.loosen_column(association, column, self._connections.literal))
+
+    def drop_column(self, association: Association, column: Column) -> None:
+        with self._connections.lease() as session:
+            if any(row[0] == column.name for row in session.rows(_COLUMNS, [association.name])):
+                session.execute(ddl.drop_column(association, column))
+
+    def rename_column(self, association: Association, old: str, new: str) -> None:
+        with self._connections.lease() as session:
+            if any(row[0] == old for row in session.rows(_COLUMNS, [association.name])):
+                session.execute(ddl.rename_column(association, old, new))
+
+    def is_empty(self, association: Association) -> bool:
+        with self._connections.lease() as session:
+            return not session.rows(f"SELECT 1 FROM {quote(association.name)} LIMIT 1")
+
+    def forget_revisions(self, association: Association) -> None:
+        with self._connections.lease() as session:
+            session.begin()
+            session.execute(f"UPDATE {quote(association.name)} SET {quote(REVISION)} = 0")
+            session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
+            session.commit(association.name, b"catalog")
+
+    def fill_keys(self, association: Association, keys: Iterable[KeyValues]) -> int:
+        """Inserts rows that have only a key; keys that exist are left alone. Returns how many were inserted."""
+        head = f"INSERT INTO {quote(association.name)} ({quote_list(association.key_names)}) VALUES "
+        template = f"({sql.placeholders(len(association.key_columns))})"
+        iterator, inserted = iter(keys), 0
+        with self._connections.lease() as session:
+            while batch := list(islice(iterator, 1000)):
+                condition, parameters = sql.key_sql(association, batch)
+                present = set(
+                    session.rows(
+                        f"SELECT {sql.key_order(association)} FROM {quote(association.name)} AS t WHERE {condition}",
+                        parameters,
+                    )
+                )
+                missing = [key for key in batch if key not in present]
+                session.insert_rows(head, template, [sql.key_parameters(association, key) for key in missing])
+                inserted += len(missing)
+        return inserted
+
+
+def _count(session: MysqlSession, name: str) -> int:
+    return int(session.rows(f"SELECT COUNT(*) FROM {quote(name)}")[0][0])
+
+
+def _foreign_column(table: str, row: tuple[Any, ...]) -> Column:
+    """A column as information_schema describes it. Whatever MySQL computes by itself is left to MySQL."""
+    name, type_text, nullable, default, extra, collation, position = row
+    extra = extra.upper()
+    automatic = "AUTO_INCREMENT" in extra
+    generated = "STORED GENERATED" in extra or "VIRTUAL GENERATED" in extra or "PERSISTENT" in extra
+    attribute = ColumnAttribute(name, type_text, nullable == "YES", auto_increment=automatic, collation=collation)
+    return Column(
+        checked_column(table, attribute, key=position is not None),
+        "mysql" if position is None else "both",
+        name,
+        key=position is not None,
+        server_default=not automatic and (default is not None or "ON UPDATE" in extra or generated),
+        generated=generated,
+    )

@@ -1,0 +1,113 @@
+"""The DDL of the MySQL store, compiled by SQLAlchemy Core. Pure: makes text, runs nothing.
+
+SQLAlchemy quotes identifiers and assembles statements; a column's type text comes from the parsed
+:class:`~platform_store.sqltypes.SqlType`, never from the user's spelling. Every statement has ``%`` doubled, like all
+statements of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+
+from platform_store.association import Association, Column
+from platform_store.names import REVISION, quote
+from platform_store.records import Index
+
+REVISION_DDL = f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE"
+
+_EXPRESSION_DEFAULTS = ("TEXT", "BLOB", "JSON", "GEOMETRY")  # MySQL takes DEFAULT (expression) here, no plain literal
+
+
+Literal: TypeAlias = Callable[[object], str]
+"""Writes a value as a literal of a statement: the driver's own escaping."""
+
+
+class _Verbatim(sa.types.UserDefinedType[Any]):
+    """A column type whose DDL text is given."""
+
+    cache_ok = True
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.text.replace("%", "%%")
+
+
+def create_table(association: Association, literal: Literal) -> str:
+    """CREATE TABLE for the MySQL half: the key, the columns placed in MySQL, ``_rev``, and their indexes."""
+    table = _table(association, [_column(column, literal) for column in association.mysql_columns])
+    table.append_column(sa.Column(REVISION, _Verbatim("BIGINT UNSIGNED INVISIBLE"), nullable=False, server_default="0"))
+    return _compile(CreateTable(table))
+
+
+def create_index(association: Association, index: Index) -> str:
+    """CREATE INDEX for an index over MySQL columns."""
+    table = _table(association, [sa.Column(name, quote=True) for name in index.columns])
+    name = "_".join(index.columns)[:56] + ("_uq" if index.unique else "_ix")
+    return _compile(CreateIndex(sa.Index(name, *(table.c[name] for name in index.columns), unique=index.unique)))
+
+
+def drop_table(name: str) -> str:
+    return f"DROP TABLE IF EXISTS {quote(name)}"
+
+
+def add_column(association: Association, column: Column, literal: Literal) -> str:
+    table = _table(association, [_column(column, literal)])
+    return f"ALTER TABLE {quote(association.name)} ADD COLUMN {_compile(CreateColumn(table.c[column.name]))}"
+
+
+def loosen_column(association: Association, column: Column, literal: Literal) -> str:
+    nullable = replace(column, attribute=replace(column.attribute, nullable=True))
+    table = _table(association, [_column(nullable, literal)])
+    return f"ALTER TABLE {quote(association.name)} MODIFY COLUMN {_compile(CreateColumn(table.c[column.name]))}"
+
+
+def drop_column(association: Association, column: Column) -> str:
+    return f"ALTER TABLE {quote(association.name)} DROP COLUMN {quote(column.name)}"
+
+
+def rename_column(association: Association, old: str, new: str) -> str:
+    return f"ALTER TABLE {quote(association.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
+
+
+def add_revision(name: str) -> str:
+    return f"ALTER TABLE {quote(name)} ADD COLUMN {REVISION_DDL}"
+
+
+def _table(association: Association, columns: list[sa.Column[Any]]) -> sa.Table:
+    return sa.Table(
+        association.name, sa.MetaData(), *columns, mysql_engine="InnoDB", quote=True, mysql_default_charset="utf8mb4"
+    )
+
+
+def _column(column: Column, literal: Literal) -> sa.Column[Any]:
+    attribute, text = column.attribute, column.type.ddl
+    if attribute.collation is not None:
+        text += f" CHARACTER SET {attribute.collation.split('_')[0]} COLLATE {attribute.collation}"
+    if attribute.auto_increment:
+        text += " AUTO_INCREMENT"
+    return sa.Column(
+        column.name,
+        _Verbatim(text),
+        primary_key=column.key,
+        autoincrement=False,
+        nullable=column.nullable,
+        server_default=None if attribute.default is None else sa.literal_column(_default(column, literal)),
+        quote=True,
+    )
+
+
+def _default(column: Column, literal: Literal) -> str:
+    text = literal(column.codec.to_sql(column.attribute.default))
+    return f"({text})" if column.type.base.endswith(_EXPRESSION_DEFAULTS) else text
+
+
+def _compile(element: Any) -> str:
+    return str(element.compile(dialect=mysql.dialect())).strip()

@@ -1,0 +1,189 @@
+"""The SQL text of the MySQL store: statements for a table in association, built once for each epoch. Pure.
+
+Every identifier is quoted by :func:`platform_store.names.quote`, every value is a ``%s`` parameter. In each statement
+``c`` is the table's catalog row, ``t`` the table, ``j`` the journal. ``LOCK IN SHARE MODE`` is MySQL's and MariaDB's
+common spelling of ``FOR SHARE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from platform_store.association import Association, Column, KeyValues
+from platform_store.names import OWN_PREFIX, REVISION, quote, quote_list
+from platform_store.rows import Selection
+
+CATALOG = OWN_PREFIX + "table"
+JOURNAL = OWN_PREFIX + "journal"
+
+CREATE_OWN_TABLES = (
+    f"""
+    CREATE TABLE IF NOT EXISTS {CATALOG} (
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE,
+        epoch BIGINT UNSIGNED NOT NULL,
+        state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        storage_format INT UNSIGNED NOT NULL,
+        definition LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL
+    ) ENGINE=InnoDB COMMENT='platform_store: one row for each logical table'
+    """,
+    f"""
+    CREATE TABLE IF NOT EXISTS {JOURNAL} (
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        table_id BIGINT UNSIGNED NOT NULL,
+        row_key BLOB NOT NULL,
+        epoch BIGINT UNSIGNED NOT NULL,
+        nonce BINARY(16) NOT NULL,
+        document LONGBLOB NULL,
+        KEY by_row (table_id, row_key(64)),
+        KEY by_nonce (nonce)
+    ) ENGINE=InnoDB COMMENT='platform_store: documents not yet confirmed in MongoDB. Never truncate or drop'
+    """,
+)
+
+LOAD_CATALOG = f"SELECT name, id, epoch, state, storage_format, definition FROM {CATALOG}"
+FENCE = f"SELECT epoch FROM {CATALOG} WHERE id = %s LOCK IN SHARE MODE"
+LOCK_CATALOG_ROW = f"SELECT epoch FROM {CATALOG} WHERE id = %s FOR UPDATE"
+INSERT_CATALOG_ROW = f"INSERT INTO {CATALOG} (name, epoch, state, storage_format, definition) VALUES "
+UPDATE_CATALOG_ROW = f"UPDATE {CATALOG} SET epoch = epoch + 1, state = %s, definition = %s WHERE id = %s"
+DELETE_CATALOG_ROW = f"DELETE FROM {CATALOG} WHERE id = %s"
+
+INSERT_ENTRIES = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, document) VALUES "
+PENDING = (
+    f"SELECT j.id, c.name, j.row_key, j.document FROM {JOURNAL} AS j JOIN {CATALOG} AS c ON c.id = j.table_id "
+    "WHERE j.id > %s ORDER BY j.id LIMIT %s"
+)
+COUNT_PENDING = f"SELECT COUNT(*) FROM {JOURNAL}"
+DELETE_TABLE_ENTRIES = f"DELETE FROM {JOURNAL} WHERE table_id = %s"
+
+_DATE_CASTS = {"DATE": "DATE", "DATETIME": "DATETIME"}
+
+
+def delete_entries(count: int) -> str:
+    return f"DELETE FROM {JOURNAL} WHERE id IN ({placeholders(count)})"
+
+
+def placeholders(count: int) -> str:
+    return ", ".join(["%s"] * count)
+
+
+def key_sql(association: Association, keys: Sequence[KeyValues]) -> tuple[str, list[Any]]:
+    """``(condition, parameters)`` that is true for exactly these keys of ``t``."""
+    columns = [f"t.{quote(name)}" for name in association.key_names]
+    parameters = [part for key in keys for part in key_parameters(association, key)]
+    if len(keys) == 1:
+        return " AND ".join(f"{column} = %s" for column in columns), parameters
+    if len(columns) == 1:
+        return f"{columns[0]} IN ({placeholders(len(keys))})", parameters
+    one = f"({placeholders(len(columns))})"
+    return f"({', '.join(columns)}) IN ({', '.join([one] * len(keys))})", parameters
+
+
+def key_parameters(association: Association, key: KeyValues) -> list[Any]:
+    return [column.codec.to_sql(part) for column, part in zip(association.key_columns, key, strict=True)]
+
+
+def range_sql(
+    association: Association, start: KeyValues | None, stop: KeyValues | None, after: KeyValues | None = None
+) -> tuple[str, list[Any]]:
+    """``(condition, parameters)`` of a key range of ``t``: both ends included, strictly after ``after``."""
+    conditions, parameters = [], []
+    for bound, comparison, inclusive in ((start, ">", True), (stop, "<", True), (after, ">", False)):
+        if bound is None or (bound is start and after is not None):
+            continue
+        condition, values = _bound_sql(association, key_parameters(association, bound), comparison, inclusive)
+        conditions.append(condition)
+        parameters.extend(values)
+    return " AND ".join(conditions) or "TRUE", parameters
+
+
+def _bound_sql(
+    association: Association, values: Sequence[Any], comparison: str, inclusive: bool
+) -> tuple[str, list[Any]]:
+    """A lexicographic comparison. Row constructors are not used: MySQL makes no index range of ``(a, b) > (1, 2)``."""
+    column, value = f"t.{quote(association.key_names[len(association.key_names) - len(values)])}", values[0]
+    if len(values) == 1:
+        return f"{column} {comparison}{'=' if inclusive else ''} %s", [value]
+    rest, parameters = _bound_sql(association, values[1:], comparison, inclusive)
+    return f"({column} {comparison}= %s AND ({column} {comparison} %s OR {rest}))", [value, value, *parameters]
+
+
+@lru_cache(maxsize=1024)
+def key_order(association: Association) -> str:
+    return ", ".join(f"t.{quote(name)}" for name in association.key_names)
+
+
+def read_head(selection: Selection) -> str:
+    """The SELECT list and joins of a read, up to the condition on ``t``: epoch, revision, pending, columns.
+
+    One statement, so that the row, its revision and the journal entry of that revision are of one moment. The catalog
+    row is always returned; where no row of the table matches, its columns are NULL.
+    """
+    association = selection.association
+    pending, join = ("j.document", f" LEFT JOIN {JOURNAL} AS j ON j.id = t.{quote(REVISION)}")
+    if not selection.needs_document:
+        pending, join = "NULL", ""
+    columns = [f"t.{quote(column.name)}" for column in selection.mysql]
+    return (
+        f"SELECT c.epoch, t.{quote(REVISION)}, {pending}, {', '.join(columns)} "
+        f"FROM {CATALOG} AS c LEFT JOIN ({quote(association.name)} AS t{join}) ON "
+    )
+
+
+READ_TAIL = " WHERE c.id = %s"
+
+
+@lru_cache(maxsize=1024)
+def insert_head(association: Association, names: tuple[str, ...]) -> str:
+    return f"INSERT INTO {quote(association.name)} ({quote_list(names)}) VALUES "
+
+
+def update_row(association: Association, assignments: Sequence[str], key: KeyValues) -> tuple[str, list[Any]]:
+    condition, parameters = key_sql(association, [key])
+    return f"UPDATE {quote(association.name)} AS t SET {', '.join(assignments)} WHERE {condition}", parameters
+
+
+def lock_rows(association: Association, condition: str, *, limit: bool = False) -> str:
+    """Locks rows; the pending document of each row's revision comes along."""
+    keys = key_order(association)
+    pending = f"(SELECT j.document FROM {JOURNAL} AS j WHERE j.id = t.{quote(REVISION)})"
+    order = f" ORDER BY {keys} LIMIT %s" if limit else ""
+    return (
+        f"SELECT {keys}, t.{quote(REVISION)}, {'NULL' if limit else pending} "
+        f"FROM {quote(association.name)} AS t WHERE {condition}{order} FOR UPDATE"
+    )
+
+
+def delete_rows(association: Association, condition: str) -> str:
+    return f"DELETE t FROM {quote(association.name)} AS t WHERE {condition}"
+
+
+def stamp_one(association: Association) -> str:
+    condition = " AND ".join(f"t.{quote(name)} = %s" for name in association.key_names)
+    return f"UPDATE {quote(association.name)} AS t SET t.{quote(REVISION)} = %s WHERE {condition}"
+
+
+def stamp_many(association: Association, count: int) -> str:
+    """Stamps ``count`` rows; the parameters are revision and key parts, row after row."""
+    casts = [_derived(column) for column in association.key_columns]
+    first = ", ".join(["%s AS r", *(f"{cast} AS k{number}" for number, cast in enumerate(casts))])
+    rest = ", ".join(["%s", *casts])
+    derived = " UNION ALL ".join([f"SELECT {first}", *[f"SELECT {rest}"] * (count - 1)])
+    on = " AND ".join(f"t.{quote(name)} = v.k{number}" for number, name in enumerate(association.key_names))
+    return f"UPDATE {quote(association.name)} AS t JOIN ({derived}) AS v ON {on} SET t.{quote(REVISION)} = v.r"
+
+
+def _derived(column: Column) -> str:
+    if column.type.base in _DATE_CASTS:
+        return f"CAST(%s AS {column.type.ddl})"
+    if column.type.base in ("CHAR", "VARCHAR"):
+        return f"CAST(%s AS CHAR CHARACTER SET utf8mb4) COLLATE {column.attribute.collation}"
+    return "%s"
+
+
+def exact_columns(association: Association, columns: Sequence[Column]) -> str:
+    expressions = [column.codec.exact_sql(f"t.{quote(column.name)}") for column in columns]
+    condition = " AND ".join(f"t.{quote(name)} = %s" for name in association.key_names)
+    return f"SELECT {', '.join(expressions)} FROM {quote(association.name)} AS t WHERE {condition}"

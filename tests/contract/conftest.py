@@ -1,0 +1,45 @@
+"""One suite over every backend: the embedded pair, MySQL + MongoDB, MariaDB + MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from platform_store import Platform
+
+BACKENDS = (
+    "embedded",
+    pytest.param("mysql", marks=pytest.mark.real),
+    pytest.param("mariadb", marks=pytest.mark.real),
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One pair of stores of this test alone. ``open`` gives a further platform on it, as another process would."""
+
+    name: str
+    open: Callable[[], Platform]
+
+    @property
+    def real(self) -> bool:
+        return self.name != "embedded"
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    name: str = request.param
+    if name == "embedded":
+        return Backend(name, lambda: Platform.embedded(tmp_path / "pair.db"))
+    mysql = request.getfixturevalue(f"{name}_database")
+    mongodb = request.getfixturevalue("mongodb_database")
+    return Backend(name, lambda: Platform.open(mysql=mysql, mongodb=mongodb))
+
+
+@pytest.fixture
+def platform(backend: Backend) -> Iterator[Platform]:
+    with backend.open() as opened:
+        yield opened
