@@ -59,7 +59,7 @@ _LOST = {
 _ACCESS = {1044, 1045, 1049, 1095, 1130, 1131, 1132, 1133, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 3118, 3159}
 _SCHEMA = {
     1005, 1007, 1008, 1050, 1051, 1059, 1060, 1061, 1063, 1067, 1068, 1069, 1070, 1071, 1072, 1073, 1074, 1075, 1090,
-    1091, 1101, 1103, 1113, 1115, 1117, 1118, 1163, 1166, 1167, 1170, 1171, 1193, 1253, 1273, 1280, 1293, 1294, 1347,
+    1091, 1101, 1103, 1113, 1115, 1117, 1118, 1163, 1166, 1167, 1170, 1171, 1193, 1253, 1273, 1280, 1291, 1293, 1294, 1347,
     1439, 1506, 1553, 1664, 1687, 1688, 1794, 1827, 1829, 1830, 1831, 1833, 3152, 3730, 3780, 3959, 3962, 1427, 1426,
 }  # fmt: skip
 _NAMING_ONLY = _SCHEMA | {1054, 1055, 1140, 1146, 1176, 1305, 1318, 1582, 1583, 1109, 1052, 1222, 1241, 1242, 1248}
@@ -103,6 +103,8 @@ def translate(error: pymysql.Error) -> Exception:
     if isinstance(error, pymysql.DataError):
         return ValueRejected(f"MySQL refuses a value: {said}")
     if isinstance(error, pymysql.ProgrammingError):
+        return SchemaError(f"MySQL refuses the statement: {said}")
+    if code is not None and not 2000 <= code < 3000:  # the server's answer; from 2000 on the client library's own
         return SchemaError(f"MySQL refuses the statement: {said}")
     return Unavailable("mysql", said)
 

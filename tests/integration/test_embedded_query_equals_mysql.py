@@ -25,8 +25,8 @@ from platform_store.stores.embedded import EmbeddedStore
 from platform_store.stores.mysql_rows import MysqlRowStore
 
 BINARY = "utf8mb4_0900_bin"
-SEED = int(__import__("os").environ.get("SEED","1"))
-STATEMENTS = int(__import__("os").environ.get("N","1500"))
+SEED = 3
+STATEMENTS = 1500
 
 VALUES: dict[str, list[object]] = {
     "TINYINT": [-128, -1, 0, 1, 2, 127],
@@ -95,7 +95,6 @@ def test_every_answer_is_mysqls(twin: Twin) -> None:
             continue
         answered["answered"] += 1
         assert ours == theirs, (number, sql, parameters)
-    print(answered)
     assert answered["answered"] > STATEMENTS // 3, answered
 
 

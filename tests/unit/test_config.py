@@ -16,8 +16,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_store import config as config_module
 from platform_store.config import KEYS, Config, EmbeddedConfig, MongodbConfig, MysqlConfig, TlsConfig
+from platform_store.config.urls import mongodb_url
 from platform_store.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "platform.example.yaml"
@@ -513,7 +513,7 @@ def test_any_password_survives_a_round_trip(
     config = Config(
         mysql=MysqlConfig(host="h", user="u", password=password, database="库", read_timeout=timeout, tls=tls),
         mongodb=MongodbConfig(
-            url=config_module._mongodb_url({"host": "h", "user": "ü:@", "password": mongo_password}),
+            url=mongodb_url({"host": "h", "user": "ü:@", "password": mongo_password}),
             database="d",
             pool_size=pool,
             timeout=timeout,

@@ -1,0 +1,96 @@
+"""``init``, ``doctor``, ``status`` and ``recover``: setting up and looking after the stores."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platform_store.cli.app import PROBLEMS, Session, command
+from platform_store.cli.output import Format
+from platform_store.cli.stores import USUAL
+from platform_store.errors import PlatformStoreError, Unavailable
+from platform_store.facade import Platform
+from platform_store.records import Finding
+
+
+@command
+def init(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="The configuration file to write.")] = USUAL,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a configuration file (mode 0600) from the URLs given, and check both stores.
+
+    Nothing is written unless the stores open. A URL may hold ${NAME}: the file keeps it so.
+    """
+    if file.exists() and not force:
+        raise PlatformStoreError(f"{file} exists already: --force overwrites it")
+    config = session.settings.config_or_default()
+    with Platform.open(config) as platform:
+        findings = platform.doctor()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformStoreError(f"{file.parent}: {error.strerror}") from None
+    config.save(file)
+    problems = [finding for finding in findings if not finding.ok]
+    session.output.record({"written": str(file), "stores": config.describe(), "problems": len(problems)})
+    if problems:
+        if session.output.format is Format.TABLE:
+            _print(session, problems)
+        raise typer.Exit(PROBLEMS)
+
+
+@command
+def doctor(session: Session) -> None:
+    """Check servers, settings, privileges and tables, and say how to mend what is wrong."""
+    try:
+        with session.open() as platform:
+            findings = platform.doctor()
+    except Unavailable as error:
+        findings = [Finding(error.store, False, error.reason, "check the address, the account and the server")]
+    _print(session, findings)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(PROBLEMS)
+
+
+@command
+def status(session: Session) -> None:
+    """Show which stores answer, how many tables there are, and how many writes wait for MongoDB."""
+    with session.open() as platform:
+        found = platform.status()
+    session.output.record(
+        asdict(found) | {"mysql": _answers(found.mysql), "mongodb": _answers(found.mongodb)}
+        if session.output.format is Format.TABLE
+        else asdict(found)
+    )
+    if not (found.mysql and found.mongodb):
+        raise typer.Exit(PROBLEMS)
+
+
+@command
+def recover(session: Session) -> None:
+    """Bring every write that waits in the journal to MongoDB. Safe at any time."""
+    with session.open() as platform:
+        session.output.record(asdict(platform.recover()))
+
+
+def _print(session: Session, findings: list[Finding]) -> None:
+    if session.output.format is not Format.TABLE:
+        columns = ("subject", "ok", "detail", "advice")
+        session.output.rows(columns, [(f.subject, f.ok, f.detail, "" if f.ok else f.advice) for f in findings])
+        return
+    session.output.rows(
+        ("", "check", "found"),
+        [
+            ("ok" if f.ok else "!!", f.subject, f.detail if f.ok or not f.advice else f"{f.detail}\n-> {f.advice}")
+            for f in findings
+        ],
+    )
+
+
+def _answers(reachable: bool) -> str:
+    return "answers" if reachable else "does not answer"
