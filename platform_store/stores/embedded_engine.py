@@ -235,7 +235,7 @@ class EmbeddedConnections:
                 connection = self._engine.connect()
             stack.callback(self._end, connection, os.getpid())
             with _translated():
-                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+                connection.exec_driver_sql("BEGIN")
             yield EmbeddedSession(connection)
 
     def _end(self, connection: sa.Connection, process: int) -> None:

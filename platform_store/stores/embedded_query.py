@@ -98,8 +98,10 @@ def _parsed(text: str) -> exp.Select:
     if len(trees) != 1:
         raise NotSupported(f"{len(trees)} statements in one call")
     (tree,) = trees
-    if not isinstance(tree, exp.Select) or not re.match(r"\s*select\b", text, re.IGNORECASE):
-        raise NotSupported("anything but a plain SELECT", "is not supported by the embedded pair")
+    if not isinstance(tree, exp.Select):
+        raise NotSupported(tree.key.upper(), "is not a plain SELECT")
+    if not re.match(r"\s*(?:select|with)\b", text, re.IGNORECASE):
+        raise NotSupported("a statement that does not begin with SELECT")
     return tree
 
 
