@@ -106,12 +106,12 @@ def test_a_change_that_died_is_finished_by_calling_it_again(backend: Backend, ch
             call(dying)
         assert len(calls) == step
     with backend.open() as platform:
-        try:
-            call(platform)
-        except SchemaError as error:
+        if change.startswith("drop in"):
             # The catalog has let go of the column already, and nobody sees it any more.
-            assert change.startswith("drop in")
-            assert "no such column" in str(error)
+            with pytest.raises(SchemaError, match="no such column"):
+                call(platform)
+        else:
+            call(platform)
         if change == "drop":
             assert platform.tables() == []
             _create(platform)
