@@ -134,13 +134,14 @@ class Association:
         return tuple(column for column in self.columns if column.in_mongodb)
 
     @cached_property
+    def copies(self) -> tuple[Column, ...]:
+        """Columns other than the key that live in both stores. MySQL's value leads; documents carry a copy."""
+        return tuple(column for column in self.columns if column.placement == "both" and not column.key)
+
+    @cached_property
     def computed_copies(self) -> tuple[Column, ...]:
-        """Columns in both stores whose value MySQL may compute: the document takes it from the row, after the write."""
-        return tuple(
-            column
-            for column in self.columns
-            if column.placement == "both" and not column.key and (column.server_default or column.generated)
-        )
+        """Copies whose value MySQL may compute: the document takes it from the row, after the write."""
+        return tuple(column for column in self.copies if column.server_default or column.generated)
 
     @cached_property
     def document_only(self) -> tuple[Column, ...]:

@@ -7,14 +7,14 @@ it cannot change, so that a hot row is never torn and never waited for without e
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
 from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
-from platform_store.errors import Diverged, PlatformStoreError, ValueRejected
+from platform_store.errors import Diverged, ValueRejected
 from platform_store.halves import Mismatch, document_of
 from platform_store.names import REVISION, check_table_name
 from platform_store.records import Key
@@ -127,13 +127,12 @@ class Reader:
         if not ahead:
             page = self._rows.fetch_many(selection, keys)
             return self._resolve_page(selection, page)
-        task = _Ahead(lambda: self._documents_of(selection.association, keys))
-        try:
+        # A thread of its own for each call: nothing to close, and nothing that a fork could break.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="platform_store-read") as thread:
+            documents = thread.submit(self._documents_of, selection.association, keys)
             page = self._rows.fetch_many(selection, keys)
-        finally:
-            task.join()
         if any(row is not None and row.pending is None for row in page):
-            return self._resolve_page(selection, page, task.result())
+            return self._resolve_page(selection, page, documents.result())
         return self._resolve_page(selection, page, {})
 
     def _resolve_page(
@@ -195,31 +194,6 @@ class Reader:
                     table=association.name,
                     key=association.public_key(key),
                 ) from None
-
-
-class _Ahead:
-    """One call under way in a thread of its own: nothing to close, and nothing that a fork could break."""
-
-    def __init__(self, call: Any):
-        self._call = call
-        self._value: Any = None
-        self._error: PlatformStoreError | None = None
-        self._thread = threading.Thread(target=self._run, name="platform_store-read", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._value = self._call()
-        except PlatformStoreError as error:
-            self._error = error
-
-    def join(self) -> None:
-        self._thread.join()
-
-    def result(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 def _names(columns: Iterable[str] | None) -> tuple[str, ...] | None:

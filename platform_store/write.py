@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, get_args
 
-from platform_store.association import Association, KeyValues
+from platform_store.association import Association, Column, KeyValues
 from platform_store.catalog import Catalog
 from platform_store.errors import (
     Conflict,
@@ -149,28 +149,18 @@ class Writer:
     ) -> list[Entry]:
         if not association.has_documents:
             return []
+        computed = association.computed_copies
         return self._journal.record(
             transaction,
             association,
             [
-                (key, encode_image(association, key, self._with_copies(transaction, association, key, row.document)))
+                (
+                    key,
+                    encode_image(association, key, _with_copies(transaction, association, key, row.document, computed)),
+                )
                 for key, row in written
             ],
         )
-
-    def _with_copies(
-        self, transaction: RowTransaction, association: Association, key: KeyValues, document: dict[str, Any]
-    ) -> dict[str, Any]:
-        """The document with the columns that MySQL computes and both stores hold, as MySQL has them now."""
-        if not association.computed_copies:
-            return document
-        document = dict(document)
-        for name, stored in transaction.exact(association, association.computed_copies, key).items():
-            column = association.by_name[name]
-            document.pop(column.field, None)
-            if stored is not None:
-                document[column.field] = column.codec.to_bson(stored)
-        return document
 
     def _change(
         self, transaction: RowTransaction, association: Association, locked: Locked, prepared: Changes
@@ -180,7 +170,8 @@ class Writer:
         if not prepared.touch_document and not (prepared.mysql and association.computed_copies):
             return []
         image = prepared.merged_into(self._base(association, locked))
-        image = self._with_copies(transaction, association, locked.key, image)
+        # Of an adopted table, the document may not have its copies yet.
+        image = _with_copies(transaction, association, locked.key, image, association.copies)
         return self._journal.record(
             transaction, association, [(locked.key, encode_image(association, locked.key, image))]
         )
@@ -231,6 +222,25 @@ class Writer:
                 key=key,
                 columns=tuple(differing),
             )
+
+
+def _with_copies(
+    transaction: RowTransaction,
+    association: Association,
+    key: KeyValues,
+    document: dict[str, Any],
+    columns: Sequence[Column],
+) -> dict[str, Any]:
+    """The document with these columns as MySQL has them now, under the transaction's locks."""
+    if not columns:
+        return document
+    document = dict(document)
+    for name, stored in transaction.exact(association, columns, key).items():
+        column = association.by_name[name]
+        document.pop(column.field, None)
+        if stored is not None:
+            document[column.field] = column.codec.to_bson(stored)
+    return document
 
 
 def _check_on_conflict(on_conflict: str) -> None:

@@ -73,6 +73,10 @@ def test_a_table_is_adopted_as_it_is(servers_of_test: Servers, platform: Platfor
 
 def test_every_column_in_both(servers_of_test: Servers, platform: Platform, table: str) -> None:
     platform.associate(table, flag=-1)
+    platform.update(table, 1, {"name": "张伟伟"})
+    (document,) = platform.read_collection(table)
+    assert (document["name"], document["initial"], document["ratio"]) == ("张伟伟", "张", 0.10000000149011612)
+    platform.delete(table, 1)
     key = platform.write(table, {"ratio": 16777217.0})
     (document,) = platform.read_collection(table)
     assert document["_id"] == key
