@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from platform_store.association import Association
 from platform_store.errors import Diverged, SchemaError, TransientError, ValueRejected
+from platform_store.names import check_table_name
 from platform_store.stores.base import RowStore, StaleAssociation
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Catalog:
 
     def find(self, table: str) -> Association | None:
         """The association as last known, else as the catalog has it now, whatever its state."""
-        return self._known.get(table) or self.reload(table)
+        return self._known.get(table) or self.reload(check_table_name(table))
 
     def get(self, table: str) -> Association:
         """The live association of a table. Raises SchemaError."""

@@ -16,7 +16,7 @@ from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, ValueRejected
 from platform_store.halves import Mismatch, document_of
-from platform_store.names import REVISION, check_table_name
+from platform_store.names import REVISION
 from platform_store.records import Key
 from platform_store.rows import Selection, select, whole_document
 from platform_store.stores.base import DocumentStore, Fetched, RowStore, frozen_id
@@ -76,7 +76,6 @@ class Reader:
     def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[dict[str, Any]]:
         """A collection's documents; see :meth:`Platform.read_collection`."""
         if self._catalog.find(name) is None:
-            check_table_name(name)
             for document in self._documents.stream(name, batch_size):
                 yield dict(document)
             return

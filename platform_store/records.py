@@ -70,6 +70,10 @@ class WriteCounts:
     replaced: int = 0
     ignored: int = 0
 
+    def describe(self) -> str:
+        """In words."""
+        return f"{self.inserted} rows inserted, {self.replaced} replaced, {self.ignored} ignored"
+
     def __add__(self, other: WriteCounts) -> WriteCounts:
         return WriteCounts(self.inserted + other.inserted, self.replaced + other.replaced, self.ignored + other.ignored)
 

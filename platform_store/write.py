@@ -65,7 +65,7 @@ class Writer:
                 counts += self._catalog.run(table, operation)
             except PlatformStoreError as error:
                 if counts != WriteCounts():
-                    error.add_note(f"batches before this one are written: {counts}")
+                    error.add_note(f"the batches before this one stay written: {counts.describe()}")
                 raise
         return counts
 

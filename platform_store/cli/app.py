@@ -26,10 +26,11 @@ Exit codes: 0 done; 1 an error, told in one line on stderr; 2 wrong usage; 3 a s
 problems; 130 interrupted.
 
 Which stores: the options, else the environment (PLATFORM_STORE_CONFIG, else PLATFORM_STORE_MYSQL_URL and
-PLATFORM_STORE_MONGODB_URL), else config/platform.yaml.
+PLATFORM_STORE_MONGODB_URL), else config/platform.yaml. URLs: mysql://user:password@host:port/database and
+mongodb://user:password@host:port/database?replicaSet=name.
 
-Formats: "json" is one JSON object a line, one line a row; "csv" is RFC 4180 with a header. DECIMAL and TIME are text
-in both, binary values are hexadecimal, dates are ISO 8601. In CSV, NULL is an empty field.
+Formats: json is one JSON object a line, one line a row; csv is RFC 4180 with a header. DECIMAL and TIME are text in
+both, binary values hexadecimal, dates ISO 8601. In CSV, NULL is an empty field.
 """
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app = typer.Typer(
     help="One logical row across MySQL and MongoDB.",
     epilog=_EPILOG,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 
@@ -55,8 +57,8 @@ class Session:
 
 def _shared(
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file.")] = None,
-    mysql: Annotated[str | None, typer.Option(metavar="URL", help="mysql://user:password@host:port/database")] = None,
-    mongodb: Annotated[str | None, typer.Option(metavar="URL", help="mongodb://host:port/database")] = None,
+    mysql: Annotated[str | None, typer.Option(metavar="URL", help="The MySQL database.")] = None,
+    mongodb: Annotated[str | None, typer.Option(metavar="URL", help="The MongoDB database.")] = None,
     embedded: Annotated[Path | None, typer.Option(metavar="FILE", help="The embedded pair: one SQLite file.")] = None,
     output_format: Annotated[
         Format | None, typer.Option("--format", help="How to print the answer (default: table).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -102,7 +103,7 @@ def _json_records(source: Source, table: TableDescription) -> Iterator[Record]:
 
 def _object(source: Source, text: str) -> dict[str, object]:
     try:
-        row = json.loads(text, parse_constant=_no_constant)
+        row = json.loads(text, parse_float=_real, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise source.error(source.line, f"not JSON at column {error.colno}: {error.msg}") from None
     except RecursionError:
@@ -112,6 +113,13 @@ def _object(source: Source, text: str) -> dict[str, object]:
     if not isinstance(row, dict):
         raise source.error(source.line, "not a JSON object")
     return row
+
+
+def _real(token: str) -> float:
+    number = float(token)
+    if math.isinf(number):
+        raise ValueError("a number is beyond the range of a double")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -44,10 +44,8 @@ def load(
     input_format: Annotated[InputFormat | None, typer.Option(help="Default: by the file's suffix.")] = None,
     on_conflict: Annotated[_OnConflict, typer.Option(help="Where a key is taken.")] = _OnConflict.ERROR,
     batch_size: Annotated[int, typer.Option(min=1, max=100_000, help="Rows a transaction.")] = 1000,
-    create: Annotated[bool, typer.Option("--create", help="Create the table first.")] = False,
-    columns: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="With --create: name:TYPE[:auto][:required][:default=VALUE],...")
-    ] = None,
+    create: Annotated[bool, typer.Option("--create", help="Create the table where there is none.")] = False,
+    columns: Annotated[str | None, typer.Option(metavar="SPEC", help="With --create: the columns, key first.")] = None,
     flag: Annotated[
         int | None, typer.Option(help="With --create: index of the last column kept in MySQL; -1: all in both.")
     ] = None,
@@ -58,6 +56,9 @@ def load(
 
     In CSV an empty field is NULL, or the column's default where it cannot be NULL. Binary values are hexadecimal.
     Each batch is written whole or not at all; after an error the earlier batches stay.
+
+    --columns takes name:TYPE, then :auto, :required or :default=VALUE, separated by commas, as in
+    "id:BIGINT:auto,name:VARCHAR(80):required,level:TINYINT:default=0,profile:JSON".
     """
     chosen = input_format or _SUFFIXES.get(Path(file).suffix.lower())
     if chosen is None:
@@ -69,7 +70,7 @@ def load(
     with _opened(file) as stream, session.open() as platform:
         if columns is not None and flag is not None:
             keys = None if key is None else [name.strip() for name in key.split(",")]
-            platform.create_table(table, parse_columns(columns), flag, key=keys, extra=extra)
+            platform.create_table(table, parse_columns(columns), flag, key=keys, extra=extra, if_not_exists=True)
         source = Source("stdin" if file == "-" else file, stream)
         description = platform.describe(table)
         rows = records(source, chosen, description)
@@ -125,7 +126,7 @@ def _write(
                 watched = [_Watched(record, seen) for record in batch]
                 counts += platform.write_many(description.name, watched, on_conflict=on_conflict, batch_size=batch_size)
             except (ValueRejected, RowExists, Conflict) as error:
-                raise _located(source, error, [*seen, *reversed(batch)], description) from error
+                raise _located(source, error, seen, batch, description) from error
             line = batch[-1].line
             advance(counts)
     except PlatformStoreError as error:
@@ -136,14 +137,21 @@ def _write(
 
 
 def _located(
-    source: Source, error: ValueRejected | RowExists | Conflict, candidates: list[Record], table: TableDescription
+    source: Source,
+    error: ValueRejected | RowExists | Conflict,
+    seen: list[Record],
+    batch: list[Record],
+    table: TableDescription,
 ) -> InputError:
-    """The error with its line: that of the first candidate with the error's key."""
-    for record in candidates:
+    """The error with its line, or with the lines of its batch where it does not tell which row it means."""
+    checking = isinstance(error, ValueRejected) and error.column is not None  # else every row was checked already
+    for record in seen if checking else ():
         if key_of(table, record.row) == error.key:
             return source.error(record.line, str(error))
-    lines = [record.line for record in candidates]
-    return source.error(min(lines), f"in one of the lines {min(lines)} to {max(lines)}: {error}")
+    for record in reversed(batch):
+        if error.key is not None and key_of(table, record.row) == error.key:
+            return source.error(record.line, str(error))
+    return source.error(batch[0].line, f"in a row from here to line {batch[-1].line}: {error}")
 
 
 @contextmanager

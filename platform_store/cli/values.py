@@ -71,7 +71,7 @@ def parse_parameter(text: str) -> object:
     """A query's parameter: a JSON scalar (``3``, ``-1.5``, ``null``, ``"3"``), anything else is text as it stands."""
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=str)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
     return text if isinstance(value, dict | list) else value
 

@@ -20,7 +20,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -93,6 +93,8 @@ def _translated() -> Iterator[None]:
         raise translate(error.orig) from None
     except sqlite3.Error as error:  # from the hook that prepares a connection
         raise translate(error) from None
+    except UnicodeEncodeError:  # values are checked beforehand, the name of a table to look for is not
+        raise ValueRejected("a name has a lone surrogate, which is no text") from None
 
 
 class EmbeddedSession:
@@ -235,7 +237,7 @@ class EmbeddedConnections:
                 connection = self._engine.connect()
             stack.callback(self._end, connection, os.getpid())
             with _translated():
-                connection.exec_driver_sql("BEGIN")
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
             yield EmbeddedSession(connection)
 
     def _end(self, connection: sa.Connection, process: int) -> None:
@@ -286,7 +288,7 @@ class EmbeddedConnections:
                     if time.monotonic() > deadline:
                         raise _schema_busy() from None
                     time.sleep(_POLL)
-            stack.callback(fcntl.flock, file, fcntl.LOCK_UN)  # a child forked meanwhile shares the open file
+            stack.callback(_unlock, file, os.getpid())
             yield
 
     def close(self) -> None:
@@ -314,6 +316,12 @@ class EmbeddedConnections:
 
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA synchronous = FULL").close()
+
+
+def _unlock(file: IO[bytes], process: int) -> None:
+    """Explicitly, because a child forked meanwhile shares the open file; and never by that child."""
+    if process == os.getpid():
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _forked() -> Unavailable:

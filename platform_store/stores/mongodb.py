@@ -92,8 +92,7 @@ class MongoDocumentStore:
         self._closed = False
         self._owner = 0  # the process that made the client
         self._lock = threading.Lock()
-        with self._translated():
-            self._connect()
+        self._connect()
 
     def _connect(self) -> MongoClient[dict[str, Any]]:
         if self._closed:
@@ -124,8 +123,15 @@ class MongoDocumentStore:
 
     @contextlib.contextmanager
     def _translated(self, association: Association | None = None) -> Iterator[None]:
-        """Bounds the operation in time and translates the driver's errors."""
+        """Bounds the operation in time and translates the driver's errors.
+
+        Inside ``pymongo.timeout`` the driver would look for a server for as long, so that is done first.
+        """
         try:
+            client = self._connect()
+            if not client.nodes:
+                with pymongo.timeout(self._config.server_selection_timeout):
+                    client.admin.command("ping")
             with pymongo.timeout(self._config.timeout):
                 yield
         except driver.PyMongoError as error:

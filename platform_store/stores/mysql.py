@@ -22,7 +22,7 @@ import pymysql
 from dbutils.pooled_db import PooledDB
 from pymysql import converters
 from pymysql.connections import Connection
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import CLIENT, CR, ER
 from pymysql.cursors import Cursor, SSCursor
 
 from platform_store.config import MysqlConfig
@@ -56,7 +56,7 @@ _LOST = {
     1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290, 1317, 1836,
     1927, 2002, 2003, 2005, 2006, 2012, 2013, 2014, 2026, 2027, 2055, 3024, 3032, 4031, 1969,
 }  # fmt: skip
-_ACCESS = {1044, 1045, 1049, 1095, 1130, 1131, 1132, 1133, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 3118, 3159}
+_ACCESS = {1044, 1045, 1095, 1130, 1131, 1132, 1133, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 3118, 3159}
 _SCHEMA = {
     1005, 1007, 1008, 1050, 1051, 1059, 1060, 1061, 1063, 1067, 1068, 1069, 1070, 1071, 1072, 1073, 1074, 1075, 1090,
     1091, 1101, 1103, 1113, 1115, 1117, 1118, 1163, 1166, 1167, 1170, 1171, 1193, 1253, 1273, 1280, 1291, 1293, 1294,
@@ -66,7 +66,7 @@ _SCHEMA = {
 _NAMING_ONLY = _SCHEMA | {1054, 1055, 1140, 1146, 1176, 1305, 1318, 1582, 1583, 1109, 1052, 1222, 1241, 1242, 1248}
 """Errors whose message holds identifiers and limits only, never a row's value or a piece of the statement."""
 
-_SYMBOLS = {code: name for name, code in vars(ER).items() if isinstance(code, int)}
+_SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
 
 
 def describe_code(code: int | None) -> str:
@@ -91,6 +91,8 @@ def translate(error: pymysql.Error) -> Exception:
         return ValueRejected("the statement is larger than the server's max_allowed_packet: raise it")
     if code in _FOREIGN_KEY:
         return Conflict(f"a foreign key stands in the way: {said}")
+    if code == ER.BAD_DB_ERROR:
+        return ConfigError("MySQL has no such database: create it first", key="mysql.database")
     if code in _ACCESS:
         return ConfigError(f"MySQL refuses the account: {said}", key="mysql.user")
     if code in _NAMING_ONLY:
@@ -118,6 +120,8 @@ def _translated() -> Iterator[None]:
         raise translate(error) from None
     except (OSError, ssl.SSLError) as error:
         raise Unavailable("mysql", type(error).__name__) from None
+    except UnicodeEncodeError:
+        raise ValueRejected("the statement has a lone surrogate, which is no text") from None
 
 
 if TYPE_CHECKING:

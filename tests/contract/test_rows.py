@@ -163,7 +163,7 @@ def test_many_rows_with_taken_keys(customer: Platform) -> None:
 def test_a_failing_batch_says_what_was_written_before(customer: Platform) -> None:
     with pytest.raises(ValueRejected) as caught:
         customer.write_many("customer", [{"name": "a"}, {"name": "b"}, {"name": None}], batch_size=2)
-    assert "inserted=2" in caught.value.__notes__[0]
+    assert "2 rows inserted" in caught.value.__notes__[0]
     assert [row["name"] for row in customer.scan("customer")] == ["a", "b"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -181,19 +181,18 @@ def _condition(chance: random.Random, parameters: list[object], depth: int) -> s
     def value() -> str:
         given = _value(chance, type_text)
         if isinstance(given, int | str | Decimal | date) and chance.random() < 0.4:
-            return escape_item(given, "utf8mb4").replace("%", "%%")
+            return str(escape_item(given, "utf8mb4")).replace("%", "%%")
         parameters.append(given)
         return "%s"
 
-    return chance.choice(
-        [
-            lambda: f"{name} {chance.choice(['=', '<>', '!=', '<', '<=', '>', '>=', '<=>'])} {value()}",
-            lambda: f"{value()} {chance.choice(['=', '<', '<=', '>', '>='])} {name}",
-            lambda: f"{name} {chance.choice(['', 'NOT '])}IN ({value()}, {value()}, {value()})",
-            lambda: f"{name} {chance.choice(['', 'NOT '])}BETWEEN {value()} AND {value()}",
-            lambda: f"{name} IS {chance.choice(['', 'NOT '])}NULL",
-        ]
-    )()
+    forms: list[Callable[[], str]] = [
+        lambda: f"{name} {chance.choice(['=', '<>', '!=', '<', '<=', '>', '>=', '<=>'])} {value()}",
+        lambda: f"{value()} {chance.choice(['=', '<', '<=', '>', '>='])} {name}",
+        lambda: f"{name} {chance.choice(['', 'NOT '])}IN ({value()}, {value()}, {value()})",
+        lambda: f"{name} {chance.choice(['', 'NOT '])}BETWEEN {value()} AND {value()}",
+        lambda: f"{name} IS {chance.choice(['', 'NOT '])}NULL",
+    ]
+    return chance.choice(forms)()
 
 
 def _value(chance: random.Random, type_text: str) -> object:

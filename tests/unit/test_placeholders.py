@@ -27,7 +27,7 @@ def name(text: str) -> str:
 
 
 def block(text: str) -> str:
-    return "/*" + text.replace("*/", "") .rstrip("*") + " */"
+    return "/*" + text.replace("*/", "").rstrip("*") + " */"
 
 
 def line(text: str) -> str:
@@ -38,7 +38,9 @@ def hash_line(text: str) -> str:
     return "#" + text.replace("\n", "") + "\n"
 
 
-QUOTED = st.builds(lambda quote, text: quote(text), st.sampled_from([single, double, name, block, line, hash_line]), TEXT)
+QUOTED = st.builds(
+    lambda quote, text: quote(text), st.sampled_from([single, double, name, block, line, hash_line]), TEXT
+)
 CODE = st.sampled_from(["SELECT a", " = ", ", ", " - 1 ", " / ", " -1--2 "])
 
 
@@ -142,8 +144,6 @@ def test_what_does_not_fit_is_refused_without_a_value(statement: str, parameters
 
 @pytest.mark.parametrize("parameters", [None, [], {}])
 @pytest.mark.parametrize("statement", ["SELECT ?", "SELECT :p0", "SELECT a:b", "SELECT a::int"])
-def test_other_styles_are_refused(
-    statement: str, parameters: Sequence[object] | Mapping[str, object] | None
-) -> None:
+def test_other_styles_are_refused(statement: str, parameters: Sequence[object] | Mapping[str, object] | None) -> None:
     with pytest.raises(NotSupported, match="placeholder"):
         bind(statement, parameters)
