@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import yaml
 
-from platform_store.config.files import HEADER, Origin, checked_value, in_file, walk, write_private
+from platform_store.config.files import HEADER, Origin, checked_value, dumped, in_file, walk, write_private
 from platform_store.config.keys import CHARSET, CONNECTION, KEYS, LEAVES, PARAMETERS
 from platform_store.config.urls import Url, mongodb_url, url_leaves
 from platform_store.errors import ConfigError
@@ -227,7 +227,7 @@ class Config(_Part):
                 for parent in parents[:-1]:
                     node = node.setdefault(parent, {})
                 node[parents[-1]] = value
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=False, width=2**30)
+        text = dumped(tree)
         with in_file(path, None):
             try:
                 write_private(Path(path), (HEADER + text).encode())

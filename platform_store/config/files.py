@@ -90,6 +90,22 @@ def checked_value(key: str, origin: Origin) -> object:
     return value
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes text that holds line breaks of any kind, NEL among them, in double quotes: folding would change it."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dumped(tree: Mapping[str, Any]) -> str:
+    """A tree of sections as YAML, one line for each value."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=2**30)
+
+
 @contextmanager
 def in_file(path: str | os.PathLike[str], lines: Mapping[str, int] | None) -> Iterator[None]:
     """Adds the file, and the line of the key or of the section it is missing from, to a ConfigError."""

@@ -27,7 +27,10 @@ def test_python_blocks_run(block: str, tmp_path: Path) -> None:
 def test_links_lead_somewhere() -> None:
     missing = []
     for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]:
-        for target in re.findall(r"\]\(([^)#\s]+)\)", document.read_text("utf-8")):
-            if not target.startswith("http") and not (document.parent / target).exists():
-                missing.append(f"{document.name}: {target}")
+        targets = re.findall(r"\]\(([^)#\s]+)\)", document.read_text("utf-8"))
+        missing += [
+            f"{document.name}: {target}"
+            for target in targets
+            if not target.startswith("http") and not (document.parent / target).exists()
+        ]
     assert missing == []

@@ -497,6 +497,12 @@ odd = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
 )
 
 
+@pytest.mark.parametrize("password", ["\x85", "a\u2028b", "\ufeff", "a\nb ", "'\"", " "])
+def test_line_breaks_in_a_password_survive(tmp_path: Path, password: str) -> None:
+    mysql = MysqlConfig(host="h", user="u", password=password, database="d")
+    saved(Config(mysql=mysql, mongodb=MongodbConfig.from_url("mongodb://h/d")), tmp_path / "odd.yaml")
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     password=odd,
