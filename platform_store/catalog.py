@@ -81,7 +81,7 @@ class Catalog:
                 if not self._outdated(association):
                     raise
                 association = self.get(table)
-        raise TransientError("mysql", f"the definition of table {table!r} keeps changing")
+        raise TransientError(self._rows.name, f"the definition of table {table!r} keeps changing")
 
     def _outdated(self, association: Association) -> bool:
         fresh = self.reload(association.name)

@@ -28,7 +28,8 @@ class Doctor:
             self._documents.check_available()
         except Unavailable:
             mongodb = False
-        return Status(f"{self._rows.name} + {self._documents.name}", tables, pending, mysql, mongodb)
+        stores = dict.fromkeys((self._rows.name, self._documents.name))
+        return Status(" + ".join(stores), tables, pending, mysql, mongodb)
 
     def findings(self) -> list[Finding]:
         """Every check. A store that cannot be reached is one finding."""

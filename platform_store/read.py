@@ -7,10 +7,10 @@ it cannot change, so that a hot row is never torn and never waited for without e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
@@ -20,6 +20,8 @@ from platform_store.names import REVISION
 from platform_store.records import Key
 from platform_store.rows import Selection, select, whole_document
 from platform_store.stores.base import DocumentStore, Fetched, RowStore, frozen_id
+
+_FetchPage: TypeAlias = Callable[[Selection], list[Fetched]]
 
 _ATTEMPTS = 3
 _KEYS_AT_ONCE = 1000
@@ -68,56 +70,69 @@ class Reader:
     ) -> Iterator[dict[str, object]]:
         """Whole rows in key order; see :meth:`Platform.scan`."""
         wanted = _names(columns)
-        for selection, page in self._pages(table, start, stop, batch_size, lambda found: select(found, wanted)):
-            for row in self._resolve_page(selection, page):
-                if row is not None:
-                    yield row
+
+        def resolve(association: Association, fetch: _FetchPage) -> tuple[list[dict[str, object]], KeyValues | None]:
+            selection = select(association, wanted)
+            page = fetch(selection)
+            rows = [row for row in self._resolve_page(selection, page) if row is not None]
+            return rows, page[-1].key if len(page) == batch_size else None
+
+        return self._pages(table, start, stop, batch_size, resolve)
 
     def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[dict[str, Any]]:
         """A collection's documents; see :meth:`Platform.read_collection`."""
-        if self._catalog.find(name) is None:
-            for document in self._documents.stream(name, batch_size):
-                yield dict(document)
-            return
-        for selection, page in self._pages(name, None, None, batch_size, whole_document):
-            association = selection.association
-            documents = self._documents_of(association, [row.key for row in page if row.pending is None])
-            for fetched in page:
-                found = self._settled(selection, fetched, documents)
-                if found is not None and found[1]:
-                    hidden = set(association.retired)
-                    yield {
-                        "_id": association.encode_id(found[0].key),
-                        **{name: value for name, value in found[1].items() if name not in hidden},
-                    }
+
+        def resolve(association: Association, fetch: _FetchPage) -> tuple[list[dict[str, Any]], KeyValues | None]:
+            selection = whole_document(association)
+            page = fetch(selection)
+            return self._resolve_documents(selection, page), page[-1].key if len(page) == batch_size else None
+
+        if self._catalog.find(name) is not None:
+            return self._pages(name, None, None, batch_size, resolve)
+        return (dict(document) for document in self._documents.stream(name, batch_size))
 
     def _pages(
-        self, table: str, start: Key | None, stop: Key | None, batch_size: int, choose: Any
-    ) -> Iterator[tuple[Selection, list[Fetched]]]:
-        """Keyset pages of MySQL's half. Each page notices a changed association and goes on after the last key."""
+        self,
+        table: str,
+        start: Key | None,
+        stop: Key | None,
+        batch_size: int,
+        resolve: Callable[[Association, _FetchPage], tuple[list[dict[str, Any]], KeyValues | None]],
+    ) -> Iterator[dict[str, Any]]:
+        """Keyset pages. Each notices a changed association by itself, and goes on after the last key."""
         if batch_size < 1:
             raise ValueRejected("batch_size is at least 1", table=table)
         after: KeyValues | None = None
         while True:
 
-            def operation(association: Association, after: KeyValues | None = after) -> tuple[Selection, list[Fetched]]:
-                selection: Selection = choose(association)
+            def operation(
+                association: Association, after: KeyValues | None = after
+            ) -> tuple[list[dict[str, Any]], KeyValues | None]:
                 first = None if start is None else association.check_key(start)
                 last = None if stop is None else association.check_key(stop)
-                return selection, self._rows.fetch_range(selection, first, last, after, batch_size)
+                return resolve(
+                    association,
+                    lambda selection: self._rows.fetch_range(selection, first, last, after, batch_size),
+                )
 
-            selection, page = self._catalog.run(table, operation)
-            if page:
-                yield selection, page
-            if len(page) < batch_size:
+            rows, after = self._catalog.run(table, operation)
+            yield from rows
+            if after is None:
                 return
-            after = page[-1].key
+
+    def _resolve_documents(self, selection: Selection, page: Sequence[Fetched]) -> list[dict[str, Any]]:
+        association = selection.association
+        found = self._documents_of(association, [row.key for row in page if row.pending is None])
+        documents = []
+        for fetched in page:
+            settled = self._settled(selection, fetched, found)
+            if settled is not None and settled[1]:
+                fields = {name: value for name, value in settled[1].items() if name not in association.retired}
+                documents.append({"_id": association.encode_id(fetched.key), **fields})
+        return documents
 
     def _read(self, selection: Selection, key: KeyValues) -> dict[str, object] | None:
-        (fetched,) = self._rows.fetch_many(selection, [key])
-        if fetched is None:
-            return None
-        return self._merge(selection, fetched, {})
+        return self._resolve_page(selection, self._rows.fetch_many(selection, [key]))[0]
 
     def _read_batch(self, selection: Selection, keys: Sequence[KeyValues]) -> list[dict[str, object] | None]:
         """Both stores are asked at once; what the row store finds decides."""
@@ -160,18 +175,16 @@ class Reader:
         association = selection.association
         identifier = association.encode_id(fetched.key)
         stored = documents.get(frozen_id(identifier))
-        for attempt in range(_ATTEMPTS + 1):
-            if stored is None and fetched.pending is None:
-                stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
+        for _ in range(_ATTEMPTS):
             try:
                 return fetched, document_of(fetched.revision, fetched.pending, stored)
             except Mismatch:
-                stored = None
-            if attempt < _ATTEMPTS:
                 (again,) = self._rows.fetch_many(selection, [fetched.key])
                 if again is None:
                     return None
                 fetched = again
+                if again.pending is None:
+                    stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
         return self._settled_under_lock(selection, fetched.key)
 
     def _settled_under_lock(self, selection: Selection, key: KeyValues) -> tuple[Fetched, dict[str, Any]] | None:

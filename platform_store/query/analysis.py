@@ -61,6 +61,8 @@ def _parse(statement: str) -> exp.Query:
         trees = [tree for tree in sqlglot.parse(statement, read="mysql") if tree is not None]
     except (ParseError, TokenError) as error:
         raise NotSupported("the statement", f"cannot be parsed{_position(error)}") from None
+    except RecursionError:
+        raise NotSupported("a statement nested so deeply") from None
     if len(trees) != 1:
         raise NotSupported(f"{len(trees)} statements in one call")
     (tree,) = trees

@@ -176,7 +176,10 @@ class _Planner:
         if isinstance(item, exp.Count) and isinstance(item.this, exp.Star):
             check_arguments(item, "this", "big_int")
             check_arguments(item.this)
-            return next(self._counts), None
+            written = next(self._counts, None)
+            if written is None:
+                raise NotSupported("COUNT written as a quoted name")
+            return written, None
         if not isinstance(item, exp.Column):
             raise NotSupported(f"{item.key.upper()} in the SELECT list")
         return _identifier(item.this), self._column(item)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias, cast
 
@@ -22,6 +22,7 @@ Convert: TypeAlias = Callable[[Any], Any]
 SCALED_DIGITS: Final = 18
 """A DECIMAL of up to so many digits is kept as an integer, which fits 64 bits; a longer one as text, without order."""
 
+_EXACT: Final = Context(prec=SCALED_DIGITS, traps=[Inexact])  # not the application's, which may round
 _SHIFT: Final = 2**63  # brings the range of BIGINT UNSIGNED into that of a signed 64-bit integer
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECONDS_WIDTH: Final = len("YYYY-MM-DD HH:MM:SS")
@@ -92,11 +93,11 @@ def _unshifted(value: int) -> int:
 
 
 def _scaled(stored: Decimal, scale: int) -> int:
-    return int(stored.scaleb(scale))
+    return int(stored.scaleb(scale, _EXACT))
 
 
 def _unscaled(value: int, scale: int) -> Decimal:
-    return Decimal(value).scaleb(-scale)
+    return Decimal(value).scaleb(-scale, _EXACT)
 
 
 def _fixed_text(stored: Decimal) -> str:

@@ -106,7 +106,7 @@ def test_a_change_that_died_is_finished_by_calling_it_again(backend: Backend, ch
             call(dying)
         assert len(calls) == step
     with backend.open() as platform:
-        if change.startswith("drop in"):
+        if change.startswith("drop in") and len(platform.describe("card").columns) < len(COLUMNS):
             # The catalog has let go of the column already, and nobody sees it any more.
             with pytest.raises(SchemaError, match="no such column"):
                 call(platform)

@@ -143,6 +143,7 @@ REFUSED = {
     "SELECT 1 FROM t": "LITERAL",
     "SELECT 1": "FROM",
     "SELECT COUNT(id) FROM t": "COUNT",
+    "SELECT `count`(*) FROM t": "quoted name",
     "SELECT COUNT(*) OVER () FROM t": "WINDOW",
     "SELECT COUNT(*), id FROM t": "COUNT(*)",
     "SELECT id FROM t FOR UPDATE": "FOR UPDATE",

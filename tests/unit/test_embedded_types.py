@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -125,6 +125,13 @@ def test_the_order_is_kept(type_text: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("type_text", UNORDERED)
 def test_a_type_without_order_says_so(type_text: str) -> None:
     assert not storage_for(parse_type(type_text)).ordered
+
+
+def test_the_applications_decimal_context_is_not_used() -> None:
+    storage = storage_for(parse_type("DECIMAL(18,2)"))
+    number = Decimal("1234567890123456.78")
+    with localcontext(prec=3):
+        assert storage.decode(storage.encode(number)) == number
 
 
 def test_the_widest_scaled_decimal_fits_64_bits() -> None:
