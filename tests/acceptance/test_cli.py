@@ -180,7 +180,7 @@ def test_drop_asks(customer: Run) -> None:
 
 def test_status_recover_and_doctor(customer: Run) -> None:
     assert rows(customer("status", "--format", "json")) == [
-        {"backend": "embedded + embedded", "tables": 1, "pending_entries": 0, "mysql": True, "mongodb": True}
+        {"backend": "embedded", "tables": 1, "pending_entries": 0, "mysql": True, "mongodb": True}
     ]
     assert rows(customer("recover", "--format", "json")) == [{"confirmed": 0, "remaining": 0}]
     assert all(found["ok"] for found in rows(customer("doctor", "--format", "json")))
