@@ -56,6 +56,7 @@ class Column:
     key: bool = False
     server_default: bool = False  # MySQL computes an omitted value: DEFAULT (expression), ON UPDATE, generated
     generated: bool = False  # MySQL alone computes the value; it cannot be written
+    on_update: bool = False  # ON UPDATE CURRENT_TIMESTAMP: an UPDATE that does not name the column changes it
 
     @property
     def name(self) -> str:
@@ -108,6 +109,7 @@ class Association:
     retired: tuple[str, ...] = ()  # fields of dropped columns: never shown, never given to another column
     state: State = "live"
     collection_existed: bool = False  # the collection was there before the table: an undo leaves it alone
+    discarded_at: int = 0  # documents of revisions up to this one were discarded: such a row has none
     storage_format: int = STORAGE_FORMAT
 
     def __hash__(self) -> int:  # cheap: statements are cached by association
@@ -242,6 +244,7 @@ class Association:
                 "indexes": [{"columns": list(index.columns), "unique": index.unique} for index in self.indexes],
                 "retired": list(self.retired),
                 "collection_existed": self.collection_existed,
+                "discarded_at": self.discarded_at,
             },
             json_options=CANONICAL_JSON_OPTIONS,
             ensure_ascii=False,
@@ -268,6 +271,7 @@ class Association:
             retired=tuple(plain["retired"]),
             state=cast(State, state),
             collection_existed=plain["collection_existed"],
+            discarded_at=plain["discarded_at"],
             storage_format=storage_format,
         )
 
@@ -336,6 +340,7 @@ def _column_to_json(column: Column) -> dict[str, Any]:
         "key": column.key,
         "server_default": column.server_default,
         "generated": column.generated,
+        "on_update": column.on_update,
     }
 
 
@@ -350,5 +355,11 @@ def _column_from_json(plain: Mapping[str, Any]) -> Column:
         collation=plain["collation"],
     )
     return Column(
-        attribute, plain["placement"], plain["field"], plain["key"], plain["server_default"], plain["generated"]
+        attribute,
+        plain["placement"],
+        plain["field"],
+        plain["key"],
+        plain["server_default"],
+        plain["generated"],
+        plain["on_update"],
     )
