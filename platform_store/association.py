@@ -34,7 +34,7 @@ from platform_store.sqltypes import SqlType, parse_type
 KeyValues: TypeAlias = tuple[object, ...]
 """A checked key: one stored value for each key column."""
 
-State: TypeAlias = Literal["creating", "live", "discarding", "dropping"]
+State: TypeAlias = Literal["creating", "adopting", "live", "discarding", "dropping"]
 
 INTEGER_TYPES = frozenset({"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"})
 TEXT_TYPES = frozenset({"CHAR", "VARCHAR", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT", "ENUM", "SET"})
@@ -97,6 +97,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A change of one column that has begun: what has to be cleared away, or made whole, should it die half-way."""
+
+    kind: Literal["add", "drop", "rename"]
+    column: Column
+    new_name: str = ""  # of a rename
+
+
+@dataclass(frozen=True)
 class Association:
     """The mapping of one logical table, at one epoch of its catalog row."""
 
@@ -109,6 +118,7 @@ class Association:
     retired: tuple[str, ...] = ()  # fields of dropped columns: never shown, never given to another column
     state: State = "live"
     collection_existed: bool = False  # the collection was there before the table: an undo leaves it alone
+    change: Change | None = None
     discarded_at: int = 0  # documents of revisions up to this one were discarded: such a row has none
     storage_format: int = STORAGE_FORMAT
 
@@ -157,7 +167,7 @@ class Association:
     @cached_property
     def hidden_fields(self) -> frozenset[str]:
         """Fields of a document that are not extra fields of the row."""
-        return RESERVED_FIELDS | {column.field for column in self.document_columns} | set(self.retired)
+        return RESERVED_FIELDS | {column.field for column in self.columns} | set(self.by_name) | set(self.retired)
 
     @cached_property
     def auto_column(self) -> Column | None:
@@ -245,6 +255,7 @@ class Association:
                 "retired": list(self.retired),
                 "collection_existed": self.collection_existed,
                 "discarded_at": self.discarded_at,
+                "change": None if self.change is None else _change_to_json(self.change),
             },
             json_options=CANONICAL_JSON_OPTIONS,
             ensure_ascii=False,
@@ -272,6 +283,7 @@ class Association:
             state=cast(State, state),
             collection_existed=plain["collection_existed"],
             discarded_at=plain["discarded_at"],
+            change=None if plain["change"] is None else _change_from_json(plain["change"]),
             storage_format=storage_format,
         )
 
@@ -305,8 +317,13 @@ class Association:
         )
 
     def fresh_field(self, name: str) -> str:
-        """A field name for a column called ``name`` that no column, live or dropped, has used."""
+        """A field name for a new column called ``name``: one that no column, live or dropped, nor extra field has used.
+
+        Rows of a table with extra fields may hold one of that name already, with values of any type.
+        """
         taken = {column.field for column in self.columns} | set(self.retired)
+        if self.extra:
+            taken.add(name)
         candidate, number = name, 1
         while candidate in taken:
             number += 1
@@ -342,6 +359,14 @@ def _column_to_json(column: Column) -> dict[str, Any]:
         "generated": column.generated,
         "on_update": column.on_update,
     }
+
+
+def _change_to_json(change: Change) -> dict[str, Any]:
+    return {"kind": change.kind, "column": _column_to_json(change.column), "new_name": change.new_name}
+
+
+def _change_from_json(plain: Mapping[str, Any]) -> Change:
+    return Change(plain["kind"], _column_from_json(plain["column"]), plain["new_name"])
 
 
 def _column_from_json(plain: Mapping[str, Any]) -> Column:

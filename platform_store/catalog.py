@@ -20,9 +20,15 @@ _ATTEMPTS = 8
 
 _NOT_LIVE = {
     "creating": "its creation is under way, or was interrupted: create_table() again finishes it",
+    "adopting": "its adoption was interrupted: associate() again finishes it",
     "discarding": "its documents are being discarded: drop_collection() again finishes it",
     "dropping": "it is being dropped: drop_table() again finishes it",
 }
+
+
+def not_live(association: Association) -> SchemaError:
+    """Why a table cannot be used, and what to do."""
+    return SchemaError(_NOT_LIVE[association.state], table=association.name)
 
 
 class Catalog:
@@ -49,7 +55,7 @@ class Catalog:
         if association is None:
             raise SchemaError("there is no such table in association: create_table() or associate()", table=table)
         if association.state != "live":
-            raise SchemaError(_NOT_LIVE[association.state], table=table)
+            raise not_live(association)
         return association
 
     def reload(self, table: str) -> Association | None:

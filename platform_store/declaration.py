@@ -12,6 +12,8 @@ from platform_store.names import check_column_names, check_field_name
 from platform_store.records import ColumnAttribute, Index, Placement
 from platform_store.sqltypes import parse_type
 
+_MAX_VARCHAR = 16_383  # MySQL's limit for utf8mb4
+
 
 def declare(
     name: str,
@@ -56,6 +58,10 @@ def check_document_column(table: str, column: Column) -> None:
     if column.placement == "mysql":
         return
     check_field_name(table, column.field)
+    if column.type.base == "VARCHAR" and (column.type.length or 0) > _MAX_VARCHAR:
+        raise SchemaError(
+            f"a VARCHAR of utf8mb4 has at most {_MAX_VARCHAR} characters", table=table, column=column.name
+        )
     collation = column.attribute.collation
     if collation is not None and not collation.startswith("utf8mb4_"):
         raise SchemaError(
@@ -83,6 +89,9 @@ def checked_column(
             raise SchemaError(f"{sql_type.ddl} has no collation", table=table, column=attribute.name)
         if not attribute.collation.replace("_", "").isalnum() or not attribute.collation.isascii():
             raise SchemaError("that is not a collation name", table=table, column=attribute.name)
+        if attribute.collation == "binary":
+            raise SchemaError("text with the collation binary is bytes: declare a VARBINARY or BLOB", table=table,
+                              column=attribute.name)  # fmt: skip
     default = attribute.default
     if default is not None:
         if key or attribute.auto_increment:
@@ -115,6 +124,11 @@ def check_index(association: Association, index: Index) -> None:
     if not all(column.in_mongodb for column in columns):
         raise SchemaError(
             f"the index {list(index.columns)} has columns of both stores: make one index in each",
+            table=association.name,
+        )
+    if sum(column.type.base == "JSON" for column in columns) > 1:
+        raise SchemaError(
+            f"the index {list(index.columns)} has two JSON columns: MongoDB refuses documents with arrays in both",
             table=association.name,
         )
     if index.unique:

@@ -28,14 +28,21 @@ class Mismatch(Exception):
     """The document at hand is of another revision than the row. Never reaches a user."""
 
 
-def document_of(revision: int, pending: bytes | None, stored: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The document's fields without ``_id`` and ``_rev``; empty for a row that has none. Raises Mismatch."""
+def document_of(
+    revision: int, pending: bytes | None, stored: Mapping[str, Any] | None, *, locked: bool = False
+) -> dict[str, Any]:
+    """The document's fields without ``_id`` and ``_rev``; empty for a row that has none. Raises Mismatch.
+
+    At revision 0 a document that has a revision may be of the row's next version, just committed. Only under the
+    row's lock (``locked``) is it certainly one that was left behind.
+    """
     if pending is not None:
         image = bson.decode(pending, CODEC_OPTIONS)
         del image["_id"]
         return image
-    if stored is not None and stored.get(REVISION, 0) == revision and DELETED not in stored:
+    found = 0 if stored is None else stored.get(REVISION, 0)
+    if stored is not None and found == revision and not (found and DELETED in stored):
         return {name: value for name, value in stored.items() if name not in ("_id", REVISION)}
-    if revision == 0:
+    if revision == 0 and (stored is None or locked):
         return {}
     raise Mismatch

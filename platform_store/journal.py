@@ -12,11 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from platform_store.association import Association, KeyValues
 from platform_store.errors import PlatformStoreError, ValueRejected
 from platform_store.records import Recovered
-from platform_store.stores.base import DocumentStore, Entry, RowStore, RowTransaction
+from platform_store.stores.base import DocumentStore, Entry, RowStore, RowTransaction, StaleAssociation
 
 logger = logging.getLogger("platform_store")
 
@@ -29,7 +30,7 @@ class Journal:
     def __init__(self, rows: RowStore, documents: DocumentStore, *, require_documents: bool = False):
         """``require_documents``: a write fails, before its commit, where MongoDB would not take its document now."""
         self._rows, self._documents, self._require_documents = rows, documents, require_documents
-        self._unconfirmed: list[Entry] = []  # applied here, not yet known to be on a majority
+        self._waiting: list[Entry] = []  # applied, without their images, and not yet known to be on a majority
         self._lock = threading.Lock()
 
     def record(
@@ -70,28 +71,40 @@ class Journal:
         if not entries or self._rows.durable_documents:
             return
         with self._lock:
-            waiting, self._unconfirmed = self._unconfirmed, []
+            waiting, self._waiting = self._waiting, []
         try:
-            waiting = self._confirm([*waiting, *entries])
-        except PlatformStoreError as error:
+            waiting = self._confirm(entries, waiting)
+        except (PlatformStoreError, StaleAssociation) as error:
             logger.warning("%d journal entries are kept for later: %s", len(entries), error)
-            waiting = []  # recover() finds them in the journal
+            return  # recover() finds them all in the journal
         with self._lock:
-            self._unconfirmed += waiting[-_BATCH:]
+            self._waiting += waiting[-_BATCH:]
 
     def recover(self) -> Recovered:
         """Applies every pending entry. Raises Unavailable where MongoDB is.
 
         Safe to run at any time and in several processes at once: it only repeats work.
         """
-        confirmed = last = 0
+        before, last = self._rows.count_pending(), 0
         while entries := self._rows.pending(_BATCH, last):
             last = entries[-1].revision
-            confirmed += len(entries) - len(self._confirm(entries))
-        return Recovered(confirmed, self._rows.count_pending())
+            self._confirm(entries, [])
+        remaining = self._rows.count_pending()
+        return Recovered(max(0, before - remaining), remaining)
 
-    def _confirm(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Applies, removes from the journal what a majority holds, and returns the rest."""
-        confirmed = set(self._documents.apply(entries))
+    def _confirm(self, entries: Sequence[Entry], waiting: Sequence[Entry]) -> list[Entry]:
+        """Applies ``entries``, removes from the journal what a majority holds, and returns what it may hold soon.
+
+        ``waiting``: entries applied earlier. None of those returned keeps its document in memory.
+        """
+        applied = self._documents.apply(entries)
+        confirmed = {*applied.confirmed, *self._documents.confirm(waiting)}
         self._rows.settle(sorted(confirmed))
-        return [entry for entry in entries if entry.revision not in confirmed]
+        for code in sorted(set(applied.refused.values())):
+            count = sum(refused == code for refused in applied.refused.values())
+            logger.error("MongoDB refuses %d documents, code %s: they stay in the journal, and are served", count, code)
+        return [
+            replace(entry, image=None)
+            for entry in (*waiting, *entries)
+            if entry.revision not in confirmed and entry.revision not in applied.refused
+        ]

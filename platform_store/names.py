@@ -52,7 +52,10 @@ def check_column_names(table: str, names: Iterable[str], *, existing: Iterable[s
         if reason is None and name.casefold() in RESERVED_FIELDS:
             reason = f"{name!r} is reserved: choose another name"
         if reason is None and name.casefold() in seen:
-            reason = f"MySQL does not tell column {name!r} from {seen[name.casefold()]!r}: choose another name"
+            other = seen[name.casefold()]
+            reason = f"MySQL does not tell it from column {other!r}: choose another name"
+            if other == name:
+                reason = "there is a column of that name already"
         if reason is not None:
             raise SchemaError(reason, table=table, column=name)
         seen[name.casefold()] = name

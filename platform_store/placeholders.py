@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
 from typing import Final, Literal, TypeAlias, cast
 
 from platform_store.errors import NotSupported, ValueRejected
@@ -23,6 +26,11 @@ _QUOTED: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _MARK: Final = re.compile(r"%%|%s|%\((?P<name>[^)]*)\)s|%|\?|:[A-Za-z0-9_$]")
+_IN: Final = re.compile(r"\bIN\s*\Z", re.IGNORECASE)
+_EXACT_TYPES: Final = (type(None), bool, int, float, Decimal, date, datetime, time, timedelta)
+"""PyMySQL looks a value's own type up and sends anything else, a subclass too, as the text of ``str()``."""
+_MAX_EXPONENT: Final = 1024
+"""Decimal digits before or after the point: far beyond what MySQL holds, and short enough to be written out."""
 _ESCAPED: Final = re.compile(r"\\(.)|''|\"\"", re.DOTALL)
 _ESCAPES: Final = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 
@@ -69,8 +77,12 @@ def bind(statement: str, parameters: Sequence[object] | Mapping[str, object] | N
     """The statement with ``:pN`` for each placeholder, and the values by those names (a repeated name shares one).
 
     With ``parameters`` None the statement comes back unchanged: a ``%`` is literal. Otherwise ``%%`` stands for ``%``
-    everywhere. Raises ValueRejected where placeholders and parameters do not fit, NotSupported for other styles.
+    everywhere. A list or tuple of values is a parameter only right after IN (``id IN %s``), where it stands for the
+    whole list. Raises ValueRejected where placeholders and parameters do not fit or a value is none that a driver
+    writes faithfully, NotSupported for other styles.
     """
+    if _has_surrogate(statement):
+        raise ValueRejected("the statement has a lone surrogate, which is no text")
     if parameters is None:
         for segment in segments(statement):
             if segment.kind == "code":
@@ -78,9 +90,57 @@ def bind(statement: str, parameters: Sequence[object] | Mapping[str, object] | N
         return statement, {}
     if not isinstance(parameters, Mapping | Sequence) or isinstance(parameters, str | bytes | bytearray):
         raise ValueRejected(f"parameters are a list, a tuple or a mapping, not {type(parameters).__name__}")
+    _check_values(parameters)
     binder = _Binder(parameters)
     text = "".join(binder.segment(segment) for segment in segments(statement))
     return text, binder.finished()
+
+
+def _check_values(parameters: Sequence[object] | Mapping[str, object]) -> None:
+    """Every parameter, used or not: PyMySQL writes all of them."""
+    places = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters, start=1)
+    for place, value in places:
+        name = f"parameter {place!r}"
+        if type(value) not in (list, tuple):
+            _check_value(name, value)
+            continue
+        items = cast("Sequence[object]", value)
+        if not items:
+            raise ValueRejected(f"{name} is an empty list, and MySQL knows no empty IN ()")
+        for number, item in enumerate(items, start=1):
+            _check_value(f"item {number} of {name}", item)
+
+
+def _check_value(name: str, value: object) -> None:
+    """Raises ValueRejected for what would reach MySQL altered, or not at all. The message never holds the value."""
+    if isinstance(value, str):
+        fault = "has a lone surrogate, which is no text" if _has_surrogate(value) else None
+    elif isinstance(value, bytes | bytearray):
+        fault = None
+    elif type(value) not in _EXACT_TYPES:
+        fault = f"is of type {type(value).__name__}, which no statement can hold"
+    elif isinstance(value, int | float | Decimal):
+        fault = (
+            None if _can_be_written(value) else f"is {type(value).__name__} NaN, infinite or beyond any MySQL number"
+        )
+    elif isinstance(value, datetime | time) and value.tzinfo is not None:
+        fault = f"is a {type(value).__name__} with a time zone, which would be lost: convert it and drop its tzinfo"
+    else:
+        fault = None
+    if fault is not None:
+        raise ValueRejected(f"{name} {fault}")
+
+
+def _can_be_written(number: float | Decimal) -> bool:
+    if isinstance(number, int):
+        return number.bit_length() <= _MAX_EXPONENT
+    if isinstance(number, Decimal):
+        return number.is_finite() and abs(number.adjusted()) <= _MAX_EXPONENT
+    return isfinite(number)
+
+
+def _has_surrogate(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _refuse_other_styles(code: str) -> None:
@@ -119,7 +179,10 @@ class _Binder:
             raise _bare_percent()
         if mark[0] != "%":
             raise _other_style(mark)
-        return f":{self._positional() if mark == '%s' else self._named(match['name'])}"
+        name = self._positional() if mark == "%s" else self._named(match["name"])
+        if isinstance(self._values[name], list | tuple) and not _IN.search(match.string, 0, match.start()):
+            raise ValueRejected(f"a list or tuple stands anywhere but right after IN (placeholder {mark})")
+        return f":{name}"
 
     def _in_quotes(self, match: re.Match[str]) -> str:
         mark = match[0]
@@ -143,6 +206,8 @@ class _Binder:
     def _named(self, name: str) -> str:
         if not isinstance(self._parameters, Mapping):
             raise ValueRejected("the statement has %(name)s placeholders, so its parameters are a mapping")
+        if "(" in name:
+            raise ValueRejected("the name of a placeholder has a parenthesis")  # Python's % would count them
         if name not in self._parameters:
             raise ValueRejected(f"the statement has a placeholder {name!r}, but no parameter of that name is given")
         if name not in self._names:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
-from platform_store.errors import Diverged, ValueRejected
+from platform_store.errors import Diverged, SchemaError, ValueRejected
 from platform_store.halves import Mismatch, document_of
 from platform_store.names import REVISION
 from platform_store.records import Key
@@ -103,11 +103,16 @@ class Reader:
         if batch_size < 1:
             raise ValueRejected("batch_size is at least 1", table=table)
         after: KeyValues | None = None
+        table_id: int | None = None
         while True:
 
             def operation(
                 association: Association, after: KeyValues | None = after
             ) -> tuple[list[dict[str, Any]], KeyValues | None]:
+                nonlocal table_id
+                if table_id not in (None, association.table_id):
+                    raise SchemaError("it was dropped and made anew while it was read: start over", table=table)
+                table_id = association.table_id
                 first = None if start is None else association.check_key(start)
                 last = None if stop is None else association.check_key(stop)
                 return resolve(
@@ -198,7 +203,7 @@ class Reader:
             identifier = association.encode_id(fetched.key)
             stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
             try:
-                return fetched, document_of(fetched.revision, fetched.pending, stored)
+                return fetched, document_of(fetched.revision, fetched.pending, stored, locked=True)
             except Mismatch:
                 there = "missing" if stored is None else f"of revision {stored.get(REVISION, 0)}"
                 raise Diverged(

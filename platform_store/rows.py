@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bson
+from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.objectid import ObjectId
@@ -206,6 +207,8 @@ def plain_value(value: object) -> object:
         return value.to_decimal()
     if isinstance(value, Int64):
         return int(value)
+    if isinstance(value, DBRef):  # what the driver makes of a document with the fields $ref and $id
+        value = value.as_doc()
     if isinstance(value, Mapping):
         return {name: plain_value(part) for name, part in value.items()}
     if isinstance(value, list):

@@ -6,15 +6,16 @@ store and its completion after, so that a change that died half-way is finished 
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from platform_store.association import Association, Column
-from platform_store.catalog import Catalog
+from platform_store.association import Association, Change, Column
+from platform_store.catalog import Catalog, not_live
 from platform_store.declaration import check_document_column, checked_column, declare
-from platform_store.errors import NotSupported, PlatformStoreError, SchemaError, ValueRejected
+from platform_store.errors import Diverged, NotSupported, PlatformStoreError, SchemaError, ValueRejected
 from platform_store.names import check_column_names, check_field_name, check_table_name
 from platform_store.records import (
     Adoption,
@@ -23,7 +24,7 @@ from platform_store.records import (
     Placement,
     Removed,
 )
-from platform_store.stores.base import DocumentStore, ForeignTable, RowStore
+from platform_store.stores.base import DocumentStore, DuplicateKey, ForeignTable, RowStore, StaleAssociation
 
 logger = logging.getLogger("platform_store")
 
@@ -58,16 +59,18 @@ class Schema:
             text_collation=self._rows.text_collation,
         )
         self._rows.check_placeable(association)
-        with self._rows.schema_lock():
+        with self._changing(name):
             existing = self._catalog.reload(name)
             if existing is not None and existing.state == "creating":
                 # Creators hold the schema lock, so this one is dead.
                 self._undo_creation(existing)
                 existing = None
             if existing is not None:
+                if existing.state != "live":
+                    raise not_live(existing)
                 if not if_not_exists:
                     raise SchemaError("it is already in association", table=name)
-                if existing.state != "live" or not existing.same_definition(association):
+                if not existing.same_definition(association):
                     raise SchemaError("it exists with a different definition: compare describe()", table=name)
                 return
             self._create(association)
@@ -77,16 +80,19 @@ class Schema:
         if self._rows.table_exists(name):
             raise SchemaError("MySQL already has a table of that name: associate() adopts it", table=name)
         existed = self._documents.collection_exists(name)
-        association = self._rows.put_association(
-            replace(association, state="creating", collection_existed=existed), previous_epoch=None
-        )
+        if existed:
+            # Its documents may be of an earlier table, even of another database: new ones must be newer.
+            highest = self._documents.highest_revision(name)
+            if highest:
+                self._rows.raise_revisions(highest)
+        association = self._rows.add_association(replace(association, state="creating", collection_existed=existed))
         try:
             self._rows.create_table(association)
             if not existed:
                 self._documents.create_collection(association)
             for index in association.indexes:
                 self._index_documents(association, index)
-            self._rows.put_association(replace(association, state="live"), previous_epoch=association.epoch)
+            self._rows.put_association(replace(association, state="live"))
         except BaseException:
             self._undo_creation(association)
             raise
@@ -99,16 +105,32 @@ class Schema:
             self._documents.create_index(association, [column.field for column in columns])
 
     def _undo_creation(self, association: Association) -> None:
-        """Removes what a failed creation made, never a collection that was there before."""
+        """Removes what a failed creation made: never a table or a collection that somebody else made meanwhile."""
+        name = association.name
         try:
-            self._rows.drop_table(association)
-            if not association.collection_existed and self._documents.collection_exists(association.name):
-                self._documents.drop_collection(association.name)
+            current = self._catalog.reload(name)
+            if current is None or (current.table_id, current.state) != (association.table_id, association.state):
+                return
+            self._rows.drop_table(association, only_ours=True)
+            made = not association.collection_existed and self._documents.collection_exists(name)
+            if made and self._documents.count(name) == 0:
+                self._documents.drop_collection(name)
             self._rows.remove_association(association)
-            self._catalog.forget(association.name)
+            self._catalog.forget(name)
         except PlatformStoreError as error:
-            # The catalog still says "creating": the next create_table() of that name undoes it.
-            logger.warning("the unfinished creation of table %r is undone later: %s", association.name, error)
+            # The catalog still says what was begun: the next call of that name undoes it.
+            logger.warning("the unfinished creation of table %r is undone later: %s", name, error)
+
+    @contextlib.contextmanager
+    def _changing(self, table: str) -> Iterator[None]:
+        """Serialises the change with those of all processes, and names what stands in its way."""
+        with self._rows.schema_lock():
+            try:
+                yield
+            except StaleAssociation as stale:
+                raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
+            except DuplicateKey:
+                raise SchemaError("the _ids of two documents are one key under its collation", table=table) from None
 
     def associate(
         self,
@@ -121,8 +143,11 @@ class Schema:
         """See :meth:`Platform.associate`."""
         check_table_name(name)
         declared = None if columns is None else list(columns)
-        with self._rows.schema_lock():
-            if self._catalog.reload(name) is not None:
+        with self._changing(name):
+            existing = self._catalog.reload(name)
+            if existing is not None and existing.state == "adopting":
+                self._undo_creation(existing)
+            elif existing is not None:
                 raise SchemaError("it is already in association", table=name)
             has_collection = self._documents.collection_exists(name)
             if not self._rows.table_exists(name):
@@ -189,7 +214,7 @@ class Schema:
             self._rows.adopt_table(association, has_revision=foreign.has_revision, dry_run=False)
             if not association.collection_existed:
                 self._documents.create_collection(association)
-            association = self._rows.put_association(association, previous_epoch=None)
+            association = self._rows.add_association(association)
             self._catalog.reload(name)
         return Adoption(association.describe(), statements, warnings, foreign.rows, documents, dry_run)
 
@@ -225,12 +250,12 @@ class Schema:
         warnings = _adoption_warnings(association, documents, documents)
         statements = (f"CREATE TABLE {name} ({', '.join(association.key_names)}, _rev)", f"INSERT of {documents} keys")
         if not dry_run:
-            association = self._rows.put_association(replace(association, state="creating"), previous_epoch=None)
+            association = self._rows.add_association(replace(association, state="adopting"))
             try:
                 self._rows.create_table(association)
                 keys = (association.decode_id(identifier) for identifier in self._documents.identifiers(name, 1000))
                 self._rows.fill_keys(association, keys)
-                self._rows.put_association(replace(association, state="live"), previous_epoch=association.epoch)
+                self._rows.put_association(replace(association, state="live"))
             except BaseException:
                 self._undo_creation(association)
                 raise
@@ -239,9 +264,9 @@ class Schema:
         return Adoption(association.describe(), statements, warnings, documents, documents, dry_run)
 
     def _check_no_revisions(self, association: Association) -> None:
-        if association.collection_existed and self._documents.has_revisions(association.name):
+        if association.collection_existed and self._documents.uses_reserved_fields(association.name):
             raise SchemaError(
-                "its collection has documents with a field '_rev' from elsewhere: rename that field first",
+                "its collection has documents with a field '_rev' or '_deleted' from elsewhere: rename it first",
                 table=association.name,
             )
 
@@ -249,7 +274,7 @@ class Schema:
         """See :meth:`Platform.add_column`."""
         if to not in get_args(Placement):
             raise SchemaError(f"to= is one of {', '.join(get_args(Placement))}", table=table, column=column.name)
-        with self._rows.schema_lock():
+        with self._changing(table):
             association = self._live(table)
             check_column_names(table, [column.name], existing=association.by_name)
             attribute = checked_column(table, column, default_collation=self._rows.text_collation)
@@ -257,67 +282,83 @@ class Schema:
                 raise SchemaError("AUTO_INCREMENT is for a key column", table=table, column=column.name)
             new = Column(attribute, to, association.fresh_field(column.name))
             check_document_column(table, new)
-            needs_backfill = new.in_mongodb and not (new.nullable and attribute.default is None)
-            if needs_backfill and not self._rows.is_empty(association):
-                raise NotSupported(
-                    f"adding the document column {column.name!r} with a default or NOT NULL to a table with rows",
-                    "is not supported: add it nullable and without default, and update the rows",
-                )
             changed = replace(association, columns=(*association.columns, new))
             self._rows.check_placeable(changed)
+            # Rows that exist cannot have its value: MySQL would fill in 0 or '', documents would lack the field.
+            for_empty = new.required or (new.in_mongodb and attribute.default is not None)
+            if for_empty and not self._rows.is_empty(association):
+                raise _needs_empty(new)
+            begun = self._put(replace(association, change=Change("add", new)))
+            try:
+                if new.in_mysql:
+                    self._rows.add_column(begun, new)
+                self._put(replace(changed, epoch=begun.epoch), only_if_empty=new if for_empty else None)
+            except PlatformStoreError:
+                self._live(table)  # takes back what was begun
+                raise
             if new.in_mysql:
-                self._rows.add_column(association, new)
-            self._put(changed)
+                self._rows.tighten_column(changed, new)
 
     def drop_column(self, table: str, column: str) -> None:
         """See :meth:`Platform.drop_column`."""
-        with self._rows.schema_lock():
+        with self._changing(table):
+            unfinished = self._unfinished(table)
             association = self._live(table)
-            dropped = self._changeable(association, column)
-            for index in association.indexes:
-                if column in index.columns:
-                    raise SchemaError(f"the index {list(index.columns)} uses it", table=table, column=column)
-            retired = (*association.retired, dropped.field) if dropped.in_mongodb else association.retired
-            columns = tuple(one for one in association.columns if one.name != column)
+            if unfinished is not None and unfinished.kind == "drop" and unfinished.column.name == column:
+                return
+            dropped = _changeable(association, column)
             if dropped.in_mysql:
                 self._rows.loosen_column(association, dropped)
-            changed = self._put(replace(association, columns=columns, retired=retired))
             # The catalog first: from here on nobody reads or writes the column, and clearing it away can be repeated.
-            if dropped.in_mysql:
-                self._rows.drop_column(changed, dropped)
-            if dropped.in_mongodb:
-                self._documents.unset_field(changed, dropped.field)
+            columns = tuple(one for one in association.columns if one.name != column)
+            retired = (*association.retired, dropped.field) if dropped.in_mongodb else association.retired
+            self._put(replace(association, columns=columns, retired=retired, change=Change("drop", dropped)))
+            self._live(table)
 
     def rename_column(self, table: str, old: str, new: str) -> None:
         """See :meth:`Platform.rename_column`."""
-        with self._rows.schema_lock():
+        with self._changing(table):
+            unfinished = self._unfinished(table)
             association = self._live(table)
-            if old not in association.by_name:
+            if unfinished is not None and (unfinished.column.name, unfinished.new_name) == (old, new):
+                return
+            column = association.by_name.get(old)
+            if column is None:
                 raise SchemaError("there is no such column", table=table, column=old)
-            others = [name for name in association.by_name if name != old]
-            check_column_names(table, [new], existing=others)
-            column = association.by_name[old]
+            check_column_names(table, [new], existing=[name for name in association.by_name if name != old])
             if column.in_mongodb:
                 check_field_name(table, new)
-            renamed = replace(column, attribute=replace(column.attribute, name=new))
-            changed = replace(
-                association,
-                columns=tuple(renamed if one.name == old else one for one in association.columns),
-                indexes=tuple(
-                    Index([new if name == old else name for name in index.columns], index.unique)
-                    for index in association.indexes
-                ),
-            )
+            self._put(replace(association, change=Change("rename", column, new)))
+            self._live(table)
+
+    def _unfinished(self, table: str) -> Change | None:
+        """A change of one column that died half-way."""
+        association = self._catalog.reload(table)
+        return None if association is None else association.change
+
+    def _finish(self, association: Association, change: Change) -> None:
+        """Makes a change of one column whole (a drop, a rename) or takes it back (an addition). Can be repeated."""
+        column = change.column
+        if change.kind == "rename":
             if column.in_mysql:
-                self._rows.rename_column(association, old, new)
-            self._put(changed)
+                self._rows.rename_column(association, column.name, change.new_name)
+            association = _renamed(association, column.name, change.new_name)
+        else:
+            if column.in_mysql:
+                self._rows.drop_column(association, column)
+            if column.in_mongodb and change.kind == "drop":
+                self._documents.unset_field(association, column.field)
+        self._put(replace(association, change=None))
 
     def drop_table(self, table: str) -> Removed:
         """See :meth:`Platform.drop_table`."""
-        with self._rows.schema_lock():
+        with self._changing(table):
             association = self._catalog.reload(table)
             if association is None:
                 raise SchemaError("there is no such table in association", table=table)
+            if association.state in ("creating", "adopting"):
+                self._undo_creation(association)
+                return Removed(table, 0, 0, True, False)
             if association.state != "dropping":
                 association = self._put(replace(association, state="dropping"))
             has_collection = self._documents.collection_exists(table)
@@ -331,7 +372,7 @@ class Schema:
     def drop_collection(self, name: str, *, discard_document_columns: bool = False) -> Removed:
         """See :meth:`Platform.drop_collection`."""
         check_table_name(name)
-        with self._rows.schema_lock():
+        with self._changing(name):
             association = self._catalog.reload(name)
             if association is None:
                 if not self._documents.collection_exists(name):
@@ -348,29 +389,63 @@ class Schema:
             if association.state == "live":
                 association = self._put(replace(association, state="discarding"))
             documents = self._documents.drop_collection(name)
-            self._rows.forget_revisions(association)
+            association = self._rows.forget_revisions(association)
             self._documents.create_collection(association)
             for index in association.indexes:
                 self._index_documents(association, index)
             self._put(replace(association, state="live"))
         return Removed(name, 0, documents, False, True)
 
-    def _put(self, association: Association) -> Association:
-        changed = self._rows.put_association(association, previous_epoch=association.epoch)
+    def _put(self, association: Association, *, only_if_empty: Column | None = None) -> Association:
+        """Writes the catalog row at the next epoch. ``only_if_empty``: a column that no row may exist for."""
+        done = self._rows.put_association(association, only_if_empty=only_if_empty is not None)
+        if done is None:
+            assert only_if_empty is not None
+            raise _needs_empty(only_if_empty)
         self._catalog.reload(association.name)
-        return changed
+        return done
 
     def _live(self, table: str) -> Association:
+        """The live association, once a change that died half-way is finished."""
         self._catalog.reload(table)
-        return self._catalog.get(table)
+        association = self._catalog.get(table)
+        if association.change is not None:
+            self._finish(association, association.change)
+            association = self._catalog.get(table)
+        return association
 
-    def _changeable(self, association: Association, name: str) -> Column:
-        column = association.by_name.get(name)
-        if column is None:
-            raise SchemaError("there is no such column", table=association.name, column=name)
-        if column.key:
-            raise SchemaError("a key column stays", table=association.name, column=name)
-        return column
+
+def _renamed(association: Association, old: str, new: str) -> Association:
+    column = association.by_name[old]
+    renamed = replace(column, attribute=replace(column.attribute, name=new))
+    return replace(
+        association,
+        columns=tuple(renamed if one.name == old else one for one in association.columns),
+        indexes=tuple(
+            Index([new if name == old else name for name in index.columns], index.unique)
+            for index in association.indexes
+        ),
+    )
+
+
+def _needs_empty(column: Column) -> NotSupported:
+    return NotSupported(
+        f"adding the column {column.name!r}, which rows that exist would have no value for,",
+        "is not supported: add it nullable (in MongoDB also without default), and update the rows",
+    )
+
+
+def _changeable(association: Association, name: str) -> Column:
+    """A column that may be dropped. Raises SchemaError."""
+    column = association.by_name.get(name)
+    if column is None:
+        raise SchemaError("there is no such column", table=association.name, column=name)
+    if column.key:
+        raise SchemaError("a key column stays", table=association.name, column=name)
+    for index in association.indexes:
+        if name in index.columns:
+            raise SchemaError(f"the index {list(index.columns)} uses it", table=association.name, column=name)
+    return column
 
 
 def _adoption_warnings(association: Association, rows: int, documents: int) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ class Writer:
             identifier = association.encode_id(locked.key)
             stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
         try:
-            document = document_of(locked.revision, locked.pending, stored)
+            document = document_of(locked.revision, locked.pending, stored, locked=True)
         except Mismatch:
             raise Diverged(
                 f"its document is not of revision {locked.revision}",
@@ -202,19 +202,11 @@ class Writer:
         key = association.public_key(locked.key)
         document = self._base(association, locked) if selection.needs_document else None
         current = selection.merge(fetched.values, document, key)
-        expected = changes(association, key, {n: v for n, v in expect.items() if n not in association.key_names})
-        differing = []
-        for name, value in expect.items():
-            column = association.by_name.get(name)
-            if column is not None and value is not None and name not in association.key_names:
-                stored = expected.mysql.get(name)
-                value = (
-                    column.codec.public(stored)
-                    if stored is not None
-                    else column.codec.from_bson(expected.document[column.field])
-                )
-            if name not in current or current[name] != value:
-                differing.append(name)
+        differing = [
+            name
+            for name, value in expect.items()
+            if name not in current or current[name] != _public(association, name, value, key)
+        ]
         if differing:
             raise Conflict(
                 f"column {', '.join(map(repr, differing))} is not as expected; nothing was written",
@@ -241,6 +233,17 @@ def _with_copies(
         if stored is not None:
             document[column.field] = column.codec.to_bson(stored)
     return document
+
+
+def _public(association: Association, name: str, value: object, key: Key) -> object:
+    """A value as a read would give it back. Raises ValueRejected where the column cannot hold it."""
+    column = association.by_name.get(name)
+    if column is None or value is None:
+        return value
+    try:
+        return column.codec.public(column.codec.check(value))
+    except ValueRejected as error:
+        raise error.at(association.name, name, key) from None
 
 
 def _check_on_conflict(on_conflict: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from platform_store.association import Association
 from platform_store.catalog import Catalog
 from platform_store.errors import SchemaError
@@ -22,7 +24,7 @@ class Querier:
         named, _ = bind(sql, parameters)
         tables = logical_tables(named, self._find)
         try:
-            return QueryResult(self._rows.query(sql, parameters, tables))
+            return QueryResult(self._rows.query(sql, _plain(parameters), tables))
         except StaleAssociation as stale:
             for name in tables:
                 self._catalog.reload(name)
@@ -31,3 +33,10 @@ class Querier:
     def _find(self, name: str) -> Association | None:
         """The association as the catalog has it now: a column may have moved since it was last read."""
         return self._catalog.reload(name)
+
+
+def _plain(parameters: Parameters | None) -> Parameters | None:
+    """As a tuple or a dict: PyMySQL takes any other sequence or mapping for a single value."""
+    if parameters is None:
+        return None
+    return dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters)

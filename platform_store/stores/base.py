@@ -59,6 +59,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of entries: revisions that a majority now has, and those refused, with the server's error code."""
+
+    confirmed: list[int]
+    refused: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignTable:
     """A table that is in no association, as MySQL's metadata describe it."""
 
@@ -140,8 +148,14 @@ class RowStore(Protocol):
     def schema_lock(self) -> AbstractContextManager[None]:
         """Serialises changes of the catalog between all processes."""
 
-    def put_association(self, association: Association, *, previous_epoch: int | None) -> Association:
-        """Writes a catalog row (None: a new one) at the next epoch, after every writer of the old one has ended."""
+    def add_association(self, association: Association) -> Association:
+        """Writes a new catalog row. Raises SchemaError where the name is taken."""
+
+    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association | None:
+        """Writes the catalog row at the next epoch, after every writer of the old one has ended.
+
+        None, and nothing written, where the table has rows and ``only_if_empty``. Raises StaleAssociation.
+        """
 
     def remove_association(self, association: Association) -> None: ...
 
@@ -157,16 +171,29 @@ class RowStore(Protocol):
 
     def create_table(self, association: Association) -> None: ...
     def adopt_table(self, association: Association, *, has_revision: bool, dry_run: bool) -> tuple[str, ...]: ...
-    def drop_table(self, association: Association) -> int: ...
-    def add_column(self, association: Association, column: Column) -> None: ...
+    def drop_table(self, association: Association, *, only_ours: bool = False) -> int:
+        """Drops the table if it is there. ``only_ours``: only if it was created for this very association."""
+
+    def add_column(self, association: Association, column: Column) -> None:
+        """Adds a column, which rows may leave out until :meth:`tighten_column`."""
+
+    def tighten_column(self, association: Association, column: Column) -> None:
+        """Makes the table enforce what the column declares."""
+
     def loosen_column(self, association: Association, column: Column) -> None:
         """Lets rows leave the column out, before it goes from the catalog and then from the table."""
 
     def drop_column(self, association: Association, column: Column) -> None: ...
     def rename_column(self, association: Association, old: str, new: str) -> None: ...
     def is_empty(self, association: Association) -> bool: ...
-    def forget_revisions(self, association: Association) -> None:
-        """Sets every row's revision to 0 and removes the table's journal entries."""
+    def forget_revisions(self, association: Association) -> Association:
+        """Makes every row one that was never versioned, and removes the table's journal entries.
+
+        Returns the association as it has to be written then.
+        """
+
+    def raise_revisions(self, above: int) -> None:
+        """Makes every revision from now on higher than ``above``."""
 
     def fill_keys(self, association: Association, keys: Iterable[KeyValues]) -> int:
         """Inserts rows that have only a key (adopting a collection); keys that exist are left alone."""
@@ -202,20 +229,30 @@ class DocumentStore(Protocol):
     def fetch(self, association: Association, identifiers: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
         """Documents by frozen ``_id`` (see :func:`frozen_id`), from the primary."""
 
-    def apply(self, entries: Sequence[Entry]) -> list[int]:
-        """Upserts each document unless a newer one is there; returns the revisions now confirmed by a majority."""
+    def apply(self, entries: Sequence[Entry]) -> Applied:
+        """Upserts each document unless a newer one is there."""
+
+    def confirm(self, entries: Sequence[Entry]) -> list[int]:
+        """The revisions for which a majority of the members has that document or a newer one."""
 
     def check_available(self) -> None:
         """Raises Unavailable unless a write would be taken now."""
 
     def collection_exists(self, name: str) -> bool: ...
-    def create_collection(self, association: Association) -> None: ...
+    def create_collection(self, association: Association) -> None:
+        """Makes the collection; one that is there already is kept."""
+
     def drop_collection(self, name: str) -> int: ...
     def unset_field(self, association: Association, field: str) -> None: ...
     def create_index(self, association: Association, fields: Sequence[str]) -> None: ...
     def identifiers(self, name: str, batch_size: int) -> Iterator[Any]: ...
     def stream(self, name: str, batch_size: int) -> Iterator[Mapping[str, Any]]: ...
-    def has_revisions(self, name: str) -> bool: ...
+    def uses_reserved_fields(self, name: str) -> bool:
+        """Whether a document has a field ``_rev`` or ``_deleted``."""
+
+    def highest_revision(self, name: str) -> int:
+        """The highest ``_rev`` in a collection, 0 if there is none."""
+
     def count(self, name: str) -> int: ...
     def findings(self) -> list[Finding]: ...
     def close(self) -> None: ...

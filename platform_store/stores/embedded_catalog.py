@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
@@ -54,23 +53,31 @@ class EmbeddedCatalog:
     def schema_lock(self) -> contextlib.AbstractContextManager[None]:
         return self._connections.schema_lock()
 
-    def put_association(self, association: Association, *, previous_epoch: int | None) -> Association:
-        values: dict[str, Any] = {"state": association.state, "definition": association.definition()}
-        with self._connections.session(write=True) as session:  # so every writer of the old epoch has ended
-            if previous_epoch is None:
-                values |= {"name": association.name, "epoch": 1, "storage_format": association.storage_format}
-                try:
-                    session.execute(sa.insert(CATALOG).values(values))
-                except DuplicateKey:
-                    raise SchemaError("it is already in association", table=association.name) from None
-                ((table_id,),) = session.rows(sa.select(CATALOG.c.id).where(CATALOG.c.name == association.name))
-                session.commit(association.name)
-                return replace_epoch(association, 1, table_id)
-            check_epoch(session, association, previous_epoch)
-            values["epoch"] = previous_epoch + 1
+    def add_association(self, association: Association) -> Association:
+        values = {
+            "name": association.name,
+            "epoch": 1,
+            "state": association.state,
+            "storage_format": association.storage_format,
+            "definition": association.definition(),
+        }
+        with self._changing(association) as session:
+            try:
+                session.execute(sa.insert(CATALOG).values(values))
+            except DuplicateKey:
+                raise SchemaError("it is already in association", table=association.name) from None
+            ((table_id,),) = session.rows(sa.select(CATALOG.c.id).where(CATALOG.c.name == association.name))
+        return replace_epoch(association, 1, table_id)
+
+    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association | None:
+        after = replace_epoch(association, association.epoch + 1)
+        values = {"state": after.state, "definition": after.definition(), "epoch": after.epoch}
+        with self._changing(association) as session:  # so every writer of the old epoch has ended
+            check_epoch(session, association, association.epoch)
+            if only_if_empty and not _is_empty(session, association):
+                return None
             session.execute(sa.update(CATALOG).where(CATALOG.c.id == association.table_id).values(values))
-            session.commit(association.name)
-        return replace_epoch(association, previous_epoch + 1)
+        return after
 
     def remove_association(self, association: Association) -> None:
         with self._changing(association) as session:
@@ -132,7 +139,7 @@ class EmbeddedCatalog:
                 counter = {"owner": association.table_id, "last": encode(association.auto_column, 0)}
                 session.execute(sa.insert(SEQUENCE).values(counter))
 
-    def drop_table(self, association: Association) -> int:
+    def drop_table(self, association: Association, *, only_ours: bool = False) -> int:  # noqa: ARG002 - every table is
         with self._changing(association) as session:
             if not _columns(session, association.table_id):
                 return 0
@@ -146,19 +153,15 @@ class EmbeddedCatalog:
         name = column_name(column.name)
         quoted, table = _quoted(name), _quoted(table_name(association.table_id))
         with self._changing(association) as session:
-            if name in _columns(session, association.table_id):
-                # An earlier call died before the catalog named the column: nobody has seen its values.
-                session.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {quoted}"))
             default = column.attribute.default
-            if not column.nullable and default is None and not _is_empty(session, association):
-                raise SchemaError(
-                    "rows exist, so a NOT NULL column needs a default", table=association.name, column=column.name
-                )
             constraint = "" if column.nullable else " NOT NULL DEFAULT 0"
             session.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {quoted} BLOB{constraint}"))
             if default is not None:
                 added = sa.table(table_name(association.table_id), sa.column(name))
                 session.execute(sa.update(added).values({name: sa.literal(encode(column, default), AsBound())}))
+
+    def tighten_column(self, association: Association, column: Column) -> None:
+        """Nothing to do, see :meth:`loosen_column`: what may be NULL is checked before a row comes here."""
 
     def loosen_column(self, association: Association, column: Column) -> None:
         """Nothing to do: every NOT NULL column of the file has a default that lets rows leave it out."""
@@ -182,9 +185,13 @@ class EmbeddedCatalog:
         with self._connections.session() as session:
             return _is_empty(session, association)
 
-    def forget_revisions(self, association: Association) -> None:
+    def forget_revisions(self, association: Association) -> Association:
         with self._changing(association) as session:
             session.execute(sa.update(row_table(association)).values({REVISION: 0}))
+        return association
+
+    def raise_revisions(self, above: int) -> None:
+        """Nothing to do: no document of the file is from anywhere else."""
 
     @contextlib.contextmanager
     def _changing(self, association: Association) -> Iterator[EmbeddedSession]:

@@ -18,7 +18,7 @@ from platform_store.errors import SchemaError
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import REVISION
 from platform_store.records import Finding
-from platform_store.stores.base import DuplicateKey, Entry, frozen_id
+from platform_store.stores.base import Applied, DuplicateKey, Entry, frozen_id
 from platform_store.stores.embedded_engine import STORE, EmbeddedConnections, EmbeddedSession
 from platform_store.stores.embedded_tables import COLLECTION, DOCUMENT
 
@@ -63,8 +63,11 @@ class EmbeddedDocumentStore:
                     documents[frozen_id(document["_id"])] = document
         return documents
 
-    def apply(self, entries: Sequence[Entry]) -> list[int]:
+    def apply(self, entries: Sequence[Entry]) -> Applied:
         """Nothing to do: recording an entry has written its document."""
+        return Applied(self.confirm(entries), {})
+
+    def confirm(self, entries: Sequence[Entry]) -> list[int]:
         return [entry.revision for entry in entries]
 
     def check_available(self) -> None:
@@ -137,8 +140,11 @@ class EmbeddedDocumentStore:
                 return
             after = page[-1].identifier
 
-    def has_revisions(self, name: str) -> bool:
+    def uses_reserved_fields(self, name: str) -> bool:
         return self.count(name) > 0  # no document here was written but with its row
+
+    def highest_revision(self, name: str) -> int:  # noqa: ARG002
+        return 0  # revisions are those of the same file
 
     def count(self, name: str) -> int:
         with self._connections.session() as session:

@@ -25,6 +25,7 @@ from platform_store.association import Association
 from platform_store.config import MongodbConfig
 from platform_store.errors import (
     ConfigError,
+    Diverged,
     NotSupported,
     PlatformStoreError,
     SchemaError,
@@ -35,10 +36,13 @@ from platform_store.errors import (
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import DELETED, REVISION
 from platform_store.records import Finding
-from platform_store.stores.base import Entry, frozen_id
+from platform_store.stores.base import Applied, Entry, frozen_id
 
 logger = logging.getLogger("platform_store")
 
+_MAINTENANCE = 86_400.0  # seconds: what reads or changes a whole collection takes the time it needs
+_DUPLICATE_KEY = 11000
+_NAMESPACE_EXISTS = 48
 _VALIDATION = {121}
 _ACCESS = {8000, 13, 18, 33, 31, 11, 334}
 _NAMESPACE = {48, 67, 68, 73, 85, 86, 26, 72, 17280, 197}
@@ -122,7 +126,7 @@ class MongoDocumentStore:
             return self._client
 
     @contextlib.contextmanager
-    def _translated(self, association: Association | None = None) -> Iterator[None]:
+    def _translated(self, association: Association | None = None, *, seconds: float | None = None) -> Iterator[None]:
         """Bounds the operation in time and translates the driver's errors.
 
         Inside ``pymongo.timeout`` the driver would look for a server for as long, so that is done first.
@@ -132,7 +136,7 @@ class MongoDocumentStore:
             if not client.nodes:
                 with pymongo.timeout(self._config.server_selection_timeout):
                     client.admin.command("ping")
-            with pymongo.timeout(self._config.timeout):
+            with pymongo.timeout(seconds or self._config.timeout):
                 yield
         except driver.PyMongoError as error:
             raise _located(translate(error), association) from None
@@ -156,46 +160,53 @@ class MongoDocumentStore:
             found = self._collection(association.name).find(wanted, batch_size=100_000)
             return {frozen_id(document["_id"]): document for document in found}
 
-    def apply(self, entries: Sequence[Entry]) -> list[int]:
-        if not entries:
-            return []
-        confirmed: list[int] = []
-        for table in {entry.table for entry in entries}:
-            confirmed += self._apply(table, [entry for entry in entries if entry.table == table])
-        return confirmed
+    def apply(self, entries: Sequence[Entry]) -> Applied:
+        applied = Applied([], {})
+        for table in dict.fromkeys(entry.table for entry in entries):
+            confirmed, refused = self._apply(table, [entry for entry in entries if entry.table == table])
+            applied.confirmed.extend(confirmed)
+            applied.refused.update(refused)
+        return applied
 
-    def _apply(self, table: str, entries: Sequence[Entry]) -> list[int]:
+    def _apply(self, table: str, entries: Sequence[Entry]) -> tuple[list[int], dict[int, int]]:
         operations = [
             ReplaceOne(
                 {"_id": entry.identifier, REVISION: {"$not": {"$gte": entry.revision}}}, _document(entry), upsert=True
             )
             for entry in entries
         ]
-        failed: set[int] = set()
+        unsure: set[int] = set()
+        faults: dict[int, int] = {}
         with self._translated():
             try:
                 self._collection(table).bulk_write(operations, ordered=False)
             except driver.BulkWriteError as error:
                 # A duplicate _id says that this revision or a newer one is there already, but not that a majority has
-                # it, and it can hide a write concern error: those are confirmed by reading.
-                failed = {fault["index"] for fault in error.details["writeErrors"]}
-                if error.details["writeConcernErrors"]:
-                    failed = set(range(len(entries)))
+                # it, and it can hide a write concern error. Any other fault matters only where no newer one is there.
+                faults = {fault["index"]: fault["code"] for fault in error.details["writeErrors"]}
+                unsure = set(range(len(entries))) if error.details["writeConcernErrors"] else set(faults)
         if self._config.write_concern != "majority":
-            failed = set(range(len(entries)))
-        acknowledged = [entry.revision for number, entry in enumerate(entries) if number not in failed]
-        return acknowledged + self.confirm(table, [entries[number] for number in sorted(failed)])
+            unsure = set(range(len(entries)))
+        confirmed = [entry.revision for number, entry in enumerate(entries) if number not in unsure]
+        confirmed += self.confirm([entries[number] for number in sorted(unsure)])
+        refused = {
+            entries[number].revision: code
+            for number, code in faults.items()
+            if code != _DUPLICATE_KEY and entries[number].revision not in confirmed
+        }
+        return confirmed, refused
 
-    def confirm(self, table: str, entries: Sequence[Entry]) -> list[int]:
-        """The revisions for which a majority of the members has that document or a newer one."""
-        if not entries:
-            return []
-        with self._translated():
-            found = self._collection(table, majority=True).find(
-                {"_id": {"$in": [entry.identifier for entry in entries]}}, {REVISION: 1}
-            )
-            present = {frozen_id(document["_id"]): document.get(REVISION, 0) for document in found}
-        return [entry.revision for entry in entries if present.get(frozen_id(entry.identifier), 0) >= entry.revision]
+    def confirm(self, entries: Sequence[Entry]) -> list[int]:
+        confirmed: list[int] = []
+        for table in dict.fromkeys(entry.table for entry in entries):
+            wanted = [entry for entry in entries if entry.table == table]
+            with self._translated():
+                found = self._collection(table, majority=True).find(
+                    {"_id": {"$in": [entry.identifier for entry in wanted]}}, {REVISION: 1}
+                )
+                present = {frozen_id(document["_id"]): document.get(REVISION, 0) for document in found}
+            confirmed += [e.revision for e in wanted if present.get(frozen_id(e.identifier), 0) >= e.revision]
+        return confirmed
 
     def check_deployment(self) -> None:
         """ConfigError for a standalone server, which confirms nothing by majority. A server that is down may pass."""
@@ -224,28 +235,44 @@ class MongoDocumentStore:
 
     def create_collection(self, association: Association) -> None:
         with self._translated(association):
-            self._connect()[self._config.database].create_collection(association.name)
+            try:
+                self._connect()[self._config.database].create_collection(association.name)
+            except driver.CollectionInvalid:
+                return  # it is there already: a late document made it again
+            except driver.OperationFailure as error:
+                if error.code != _NAMESPACE_EXISTS:
+                    raise
 
     def drop_collection(self, name: str) -> int:
-        with self._translated():
-            documents = self.count(name)
+        documents = self.count(name)
+        with self._translated(seconds=_MAINTENANCE):
             self._collection(name).drop()
-            return documents
+        return documents
 
     def create_index(self, association: Association, fields: Sequence[str]) -> None:
-        with self._translated(association):
+        with self._translated(association, seconds=_MAINTENANCE):
             self._collection(association.name).create_index([(field, 1) for field in fields])
 
     def unset_field(self, association: Association, field: str) -> None:
-        with self._translated(association):
+        with self._translated(association, seconds=_MAINTENANCE):
             self._collection(association.name).update_many({field: {"$exists": True}}, {"$unset": {field: ""}})
+
+    def highest_revision(self, name: str) -> int:
+        with self._translated(seconds=_MAINTENANCE):
+            found = list(
+                self._collection(name)
+                .find({REVISION: {"$type": ["int", "long"]}}, {REVISION: 1})
+                .sort(REVISION, -1)
+                .limit(1)
+            )
+        return int(found[0][REVISION]) if found else 0
 
     def identifiers(self, name: str, batch_size: int) -> Iterator[Any]:
         for document in self._stream(name, {}, {"_id": 1}, batch_size):
             yield document["_id"]
 
     def stream(self, name: str, batch_size: int) -> Iterator[Mapping[str, Any]]:
-        yield from self._stream(name, {DELETED: {"$ne": True}}, None, batch_size)
+        yield from self._stream(name, {}, None, batch_size)
 
     def _stream(
         self, name: str, condition: dict[str, Any], projection: dict[str, Any] | None, batch_size: int
@@ -256,14 +283,18 @@ class MongoDocumentStore:
                 yield from cursor
         except driver.PyMongoError as error:
             raise translate(error) from None
+        except bson.errors.BSONError as error:
+            raise Diverged(f"a document is no valid BSON: {type(error).__name__}", table=name) from None
 
-    def has_revisions(self, name: str) -> bool:
-        with self._translated():
-            return self._collection(name).find_one({REVISION: {"$exists": True}}, {"_id": 1}) is not None
+    def uses_reserved_fields(self, name: str) -> bool:
+        reserved = {"$or": [{field: {"$exists": True}} for field in (REVISION, DELETED)]}
+        with self._translated(seconds=_MAINTENANCE):
+            return self._collection(name).find_one(reserved, {"_id": 1}) is not None
 
     def count(self, name: str) -> int:
+        """From the collection's metadata: an exact count reads every document."""
         with self._translated():
-            return self._collection(name).count_documents({DELETED: {"$ne": True}})
+            return self._collection(name).estimated_document_count()
 
     def findings(self) -> list[Finding]:
         with self._translated():

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import ssl
-import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pymysql
 from dbutils.pooled_db import PooledDB
@@ -44,26 +44,33 @@ _SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 _PING_AFTER_IDLE = 1.0  # seconds
 _MAX_STATEMENT = 512 * 1024  # characters of one multi-row statement
 
-_TRANSIENT = {1205, 1213, 3572, 3058}
-_DUPLICATE = {1062, 1586}
-_STALE = {1054, 1146, 1412, 1615}
-_REFUSED_VALUE = {
-    1048, 1138, 1263, 1264, 1265, 1292, 1364, 1365, 1366, 1367, 1406, 1411, 1416, 1425, 1426, 1439, 1441, 1525, 1690,
-    3037, 3140, 3141, 3144, 3149, 3156, 3617, 3732, 3819, 3854, 4025,
-}  # fmt: skip
-_FOREIGN_KEY = {1216, 1217, 1451, 1452, 1761, 1762}
-_LOST = {
-    1040, 1042, 1043, 1053, 1077, 1078, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290, 1317, 1836,
-    1927, 2002, 2003, 2005, 2006, 2012, 2013, 2014, 2026, 2027, 2055, 3024, 3032, 4031, 1969,
-}  # fmt: skip
-_ACCESS = {1044, 1045, 1095, 1130, 1131, 1132, 1133, 1142, 1143, 1227, 1251, 1370, 1524, 1698, 1820, 3118, 3159}
-_SCHEMA = {
-    1005, 1007, 1008, 1050, 1051, 1059, 1060, 1061, 1063, 1067, 1068, 1069, 1070, 1071, 1072, 1073, 1074, 1075, 1090,
-    1091, 1101, 1103, 1113, 1115, 1117, 1118, 1163, 1166, 1167, 1170, 1171, 1193, 1253, 1273, 1280, 1291, 1293, 1294,
-    1347, 1426, 1427, 1439, 1506, 1553, 1664, 1687, 1688, 1794, 1827, 1829, 1830, 1831, 1833, 3152, 3730, 3780, 3959,
-    3962,
-}  # fmt: skip
-_NAMING_ONLY = _SCHEMA | {1054, 1055, 1140, 1146, 1176, 1305, 1318, 1582, 1583, 1109, 1052, 1222, 1241, 1242, 1248}
+_Kind: TypeAlias = Literal["transient", "duplicate", "stale", "value", "conflict", "lost", "access", "schema"]
+
+_CODES: Mapping[_Kind, str] = {
+    "transient": "1205 1213 3058 3572",
+    "duplicate": "1062 1586",
+    "stale": "1054 1146 1412 1615",
+    "value": (
+        "167 1048 1138 1153 1263 1264 1265 1292 1364 1365 1366 1367 1406 1411 1416 1441 1467 1525 1690 3037 3140 3141 "
+        "3144 3149 3156 3617 3732 3819 3854 4025"
+    ),
+    "conflict": "1216 1217 1451 1452 1761 1762",  # foreign keys
+    "lost": (
+        "0 1040 1042 1043 1053 1077 1078 1079 1080 1152 1158 1159 1160 1161 1184 1203 1226 1290 1317 1836 1927 1969 "
+        "2002 2003 2005 2006 2012 2013 2014 2026 2027 2055 3024 3032 4031"
+    ),
+    "access": "1044 1045 1049 1095 1130 1131 1132 1133 1142 1143 1227 1251 1370 1524 1698 1820 3118 3159",
+    "schema": (
+        "1005 1007 1008 1050 1051 1052 1055 1059 1060 1061 1063 1067 1068 1069 1070 1071 1072 1073 1074 1075 1090 1091 "
+        "1101 1103 1109 1113 1115 1117 1118 1140 1163 1166 1167 1170 1171 1176 1193 1222 1241 1242 1248 1253 1273 1280 "
+        "1291 1293 1294 1305 1318 1347 1427 1506 1553 1582 1583 1664 1687 1688 1794 1827 1829 1830 1831 1833 3152 3730 "
+        "3780 3959 3962"
+    ),
+}
+_KIND_OF: Mapping[int, _Kind] = {int(code): kind for kind, codes in _CODES.items() for code in codes.split()}
+_EXHAUSTED = {167, 1467}  # MariaDB's number, and MySQL's
+_STALE = {code for code, kind in _KIND_OF.items() if kind == "stale"}
+_NAMING_ONLY = {1054, 1146} | {code for code, kind in _KIND_OF.items() if kind == "schema"}
 """Errors whose message holds identifiers and limits only, never a row's value or a piece of the statement."""
 
 _SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
@@ -79,25 +86,43 @@ def translate(error: pymysql.Error) -> Exception:
     said = describe_code(code)
     if code in _NAMING_ONLY and len(error.args) > 1:
         said = f"{error.args[1]} ({said})"
-    if code in _TRANSIENT:
-        return TransientError("mysql", said, code=code)
-    if code in _DUPLICATE:
-        return DuplicateKey()
-    if code in _STALE:
-        return StaleAssociation(said)
-    if code in _REFUSED_VALUE:
-        return ValueRejected(f"MySQL refuses a value: {said}")
+    match _KIND_OF.get(code) if code is not None else None:
+        case "transient":
+            return TransientError("mysql", said, code=code)
+        case "duplicate":
+            return DuplicateKey()
+        case "stale":
+            return StaleAssociation(said)
+        case "value":
+            return _refused_value(code, said)
+        case "conflict":
+            return Conflict(f"a foreign key stands in the way: {said}")
+        case "access":
+            return _refused_access(code, said)
+        case "schema":
+            return SchemaError(said)
+        case "lost":
+            return Unavailable("mysql", said)
+    return _by_class(error, code, said)
+
+
+def _refused_value(code: int | None, said: str) -> ValueRejected:
     if code == ER.NET_PACKET_TOO_LARGE:
         return ValueRejected("the statement is larger than the server's max_allowed_packet: raise it")
-    if code in _FOREIGN_KEY:
-        return Conflict(f"a foreign key stands in the way: {said}")
+    if code in _EXHAUSTED:
+        return ValueRejected(f"the AUTO_INCREMENT column has no number left (error {code})")
+    return ValueRejected(f"MySQL refuses a value: {said}")
+
+
+def _refused_access(code: int | None, said: str) -> ConfigError:
     if code == ER.BAD_DB_ERROR:
         return ConfigError("MySQL has no such database: create it first", key="mysql.database")
-    if code in _ACCESS:
-        return ConfigError(f"MySQL refuses the account: {said}", key="mysql.user")
-    if code in _NAMING_ONLY:
-        return SchemaError(said)
-    if code in _LOST or isinstance(error, pymysql.InterfaceError) or code == 0:
+    return ConfigError(f"MySQL refuses the account: {said}", key="mysql.user")
+
+
+def _by_class(error: pymysql.Error, code: int | None, said: str) -> Exception:
+    """For the numbers that are in no list: what PyMySQL takes them for."""
+    if isinstance(error, pymysql.InterfaceError):
         return Unavailable("mysql", said)
     if isinstance(error, pymysql.NotSupportedError):
         return NotSupported("the statement", f"is refused by MySQL: {said}")
@@ -110,6 +135,17 @@ def translate(error: pymysql.Error) -> Exception:
     if code is not None and not 2000 <= code < 3000:  # the server's answer; from 2000 on the client library's own
         return SchemaError(f"MySQL refuses the statement: {said}")
     return Unavailable("mysql", said)
+
+
+class DuplicateRow(DuplicateKey):
+    """A row of :meth:`MysqlSession.insert_rows` is a duplicate; ``before`` rows are in, by statements before its own.
+
+    They are the transaction's own, and so nothing that the duplicate could be a duplicate of.
+    """
+
+    def __init__(self, before: int):
+        super().__init__()
+        self.before = before
 
 
 @contextlib.contextmanager
@@ -143,9 +179,18 @@ class _Connection(_Base):
         super().__init__(**settings)
 
     def connect(self, sock: Any = None) -> None:
-        super().connect(sock)
-        for statement in self._session:
-            self.query(statement)
+        """Connects whole or not at all: a session whose preparation was interrupted would not be strict."""
+        try:
+            super().connect(sock)
+            for statement in self._session:
+                self.query(statement)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def wait_without_end(self) -> None:
+        """Lets statements take their time. Called once connected: a server that never greets is still given up."""
+        self._read_timeout = self._write_timeout = None
 
     def revive(self, trusted_since: float) -> None:
         """Connects again where the server has gone meanwhile. Called between operations, when nothing can be lost.
@@ -199,34 +244,25 @@ class MysqlSession:
         with _translated(), self._raw.cursor() as cursor:
             return int(cursor.execute(sql, tuple(parameters)))
 
-    def insert_rows(self, head: str, template: str, rows: Sequence[Sequence[object]]) -> list[int]:
+    def insert_rows(self, head: str, rows: Sequence[tuple[str, Sequence[object]]]) -> list[int]:
         """Multi-row INSERT in statements of bounded size; returns each row's AUTO_INCREMENT value.
+
+        A row is its part of the VALUES list and the parameters of that part. Raises DuplicateRow.
 
         The values of one statement are consecutive: InnoDB gives a simple insert its whole range at once, whatever
         ``innodb_autoinc_lock_mode`` says (MySQL manual, "AUTO_INCREMENT Handling in InnoDB").
         """
-        return [number for _, number in self._insert_rows(head, [template] * len(rows), rows)]
-
-    def insert_mixed(self, head: str, templates: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
-        """As :meth:`insert_rows`, each row with a template of its own."""
-        return [number for _, number in self._insert_rows(head, templates, rows)]
-
-    def _insert_rows(
-        self, head: str, templates: Sequence[str], rows: Sequence[Sequence[object]]
-    ) -> Iterator[tuple[int, int]]:
+        numbers: list[int] = []
         with _translated(), self._raw.cursor() as cursor:
             head = cursor.mogrify(head, ())
-            parts: list[str] = []
-            size = done = 0
-            for number, (template, row) in enumerate(zip(templates, rows, strict=True)):
-                part = cursor.mogrify(template, tuple(row))
-                parts.append(part)
-                size += len(part)
-                if size >= _MAX_STATEMENT or number == len(rows) - 1:
+            for parts in _statements(cursor.mogrify(template, tuple(row)) for template, row in rows):
+                try:
                     cursor.execute(head + ", ".join(parts))
-                    first = cursor.lastrowid or 0
-                    yield from ((done + offset, first + offset) for offset in range(len(parts)))
-                    done, parts, size = number + 1, [], 0
+                except pymysql.Error as error:
+                    raise _of_insert(error, len(numbers)) from None
+                first = cursor.lastrowid or 0
+                numbers.extend(range(first, first + len(parts)))
+        return numbers
 
     def begin(self) -> None:
         self.execute("START TRANSACTION")
@@ -247,6 +283,9 @@ class MysqlSession:
             self._raw.rollback()
         except (pymysql.Error, OSError):
             self._raw.abandon()
+        except BaseException:  # interrupted before the answer was read: the next statement would take it for its own
+            self._raw.abandon()
+            raise
 
     def stream(self, sql: str, parameters: Parameters | None) -> SSCursor:
         with _translated():
@@ -256,6 +295,25 @@ class MysqlSession:
 
     def abandon(self) -> None:
         self._raw.abandon()
+
+
+def _of_insert(error: pymysql.Error, before: int) -> Exception:
+    ours = translate(error)
+    return DuplicateRow(before) if isinstance(ours, DuplicateKey) else ours
+
+
+def _statements(parts: Iterable[str]) -> Iterator[list[str]]:
+    """The parts of a VALUES list, divided into statements of bounded size."""
+    statement: list[str] = []
+    size = 0
+    for part in parts:
+        statement.append(part)
+        size += len(part)
+        if size >= _MAX_STATEMENT:
+            yield statement
+            statement, size = [], 0
+    if statement:
+        yield statement
 
 
 class ResultStream:
@@ -294,17 +352,20 @@ class MysqlConnections:
 
     def _start(self) -> None:
         self._lost_at = 0.0
-        self._slots = threading.BoundedSemaphore(self._config.pool_size)
+        self._slots = _slots(self._config.pool_size)
         lock_wait = f"SET innodb_lock_wait_timeout = {int(self._config.lock_wait_timeout)}"
         common = [
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             "SET time_zone = '+00:00'",
             f"{lock_wait}, lock_wait_timeout = {int(self._config.lock_wait_timeout)}",
         ]
-        self._write_pool = self._pool([f"SET sql_mode = '{_SQL_MODE}'", *common])
-        self._query_pool = self._pool(common)  # the server's own sql_mode: a query's answer depends on it
+        self._driver = _Driver(self._opened)
+        self._write_settings = self._settings([f"SET sql_mode = '{_SQL_MODE}'", *common])
+        self._write_pool = self._pool(self._write_settings)
+        # The server's own sql_mode: a query's answer depends on it.
+        self._query_pool = self._pool(self._settings(common))
 
-    def _pool(self, session: Sequence[str]) -> PooledDB:
+    def _settings(self, session: Sequence[str]) -> dict[str, Any]:
         config = self._config
         settings: dict[str, Any] = {
             "host": config.host,
@@ -323,46 +384,87 @@ class MysqlConnections:
         }
         if config.tls is not None:
             settings["ssl"] = _tls_context(config)
-        return PooledDB(
-            _Driver(self._opened), maxcached=config.pool_size, ping=0, reset=False, failures=(_NeverRaised,), **settings
-        )
+        return settings
+
+    def _pool(self, settings: Mapping[str, Any]) -> PooledDB:
+        size = self._config.pool_size
+        return PooledDB(self._driver, maxcached=size, ping=0, reset=False, failures=(_NeverRaised,), **settings)
 
     @contextlib.contextmanager
     def lease(self, *, query: bool = False) -> Iterator[MysqlSession]:
         """A live connection for one operation. Raises Unavailable."""
+        self._check_open()
+        with self._slot(), self._pooled(query) as raw:
+            session = MysqlSession(raw)
+            try:
+                with _translated():
+                    raw.revive(self._lost_at)
+                yield session
+            except Unavailable:
+                self._lost_at = time.monotonic()  # the others are asked before they are used
+                session.abandon()
+                raise
+            except Exception:
+                session.rollback()
+                raise
+            except BaseException:  # interrupted anywhere, even between a request and its answer
+                session.abandon()
+                raise
+            raw.used_at = time.monotonic()
+
+    @contextlib.contextmanager
+    def dedicated(self) -> Iterator[MysqlSession]:
+        """A connection of its own, for changes of the schema and maintenance; closed at the end. Raises Unavailable.
+
+        It takes no place in the pool: a change that has begun must not wait for readers, who may be waiting for the
+        change. Its statements have no timeout of ours, since giving up on an ALTER does not end it. What is not
+        committed at the end, the server rolls back.
+        """
+        self._check_open()
+        with _translated():
+            raw = self._driver.connect(**self._write_settings)
+        raw.wait_without_end()
+        session = MysqlSession(raw)
+        try:
+            yield session
+        except Exception:
+            session.rollback()  # at once: the server may take its time to notice that the connection is gone
+            raise
+        except BaseException:
+            session.abandon()
+            raise
+        finally:
+            raw.close()
+
+    def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("mysql", "the platform is closed")
-        if not self._slots.acquire(timeout=self._config.connect_timeout):
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        """One of the pool's places, given back to where it came from: a fork meanwhile starts the child's own."""
+        slots = self._slots
+        try:
+            slots.get(timeout=self._config.connect_timeout)
+        except queue.Empty:
             raise Unavailable(
                 "mysql",
                 f"all {self._config.pool_size} connections have been in use for {self._config.connect_timeout} s: "
                 "close results you no longer read, or raise mysql.pool.size",
-            )
+            ) from None
         try:
-            with _translated():
-                pooled = (self._query_pool if query else self._write_pool).connection()
-            try:
-                raw: _Connection = pooled.dbapi_connection
-                with _translated():
-                    raw.revive(self._lost_at)
-                session = MysqlSession(raw)
-                try:
-                    yield session
-                except Unavailable:
-                    self._lost_at = time.monotonic()  # the others are asked before they are used
-                    session.abandon()
-                    raise
-                except Exception:
-                    session.rollback()
-                    raise
-                except BaseException:  # interrupted anywhere, even between a request and its answer
-                    session.abandon()
-                    raise
-                raw.used_at = time.monotonic()
-            finally:
-                pooled.close()
+            yield
         finally:
-            self._slots.release()
+            slots.put(None)
+
+    @contextlib.contextmanager
+    def _pooled(self, query: bool) -> Iterator[_Connection]:
+        with _translated():
+            pooled = (self._query_pool if query else self._write_pool).connection()
+        try:
+            yield pooled.dbapi_connection
+        finally:
+            pooled.close()
 
     def stream(self, sql: str, parameters: Parameters | None) -> ResultStream:
         """Runs one read-only statement; the caller closes the result."""
@@ -390,6 +492,14 @@ class MysqlConnections:
             connection.abandon()
         self._opened = weakref.WeakSet()
         self._start()
+
+
+def _slots(count: int) -> queue.SimpleQueue[None]:
+    """A token for each place. A queue in C, since a semaphore in Python loses places where a signal interrupts it."""
+    slots: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for _ in range(count):
+        slots.put(None)
+    return slots
 
 
 def _restart_later(connections: MysqlConnections) -> Callable[[], None]:

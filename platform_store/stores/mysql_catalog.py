@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -15,7 +16,7 @@ from platform_store.association import (
     replace_epoch,
 )
 from platform_store.declaration import checked_column
-from platform_store.errors import ConfigError, SchemaError, Unavailable
+from platform_store.errors import ConfigError, SchemaError, TransientError
 from platform_store.names import REVISION, quote, quote_list
 from platform_store.records import ColumnAttribute
 from platform_store.sqltypes import parse_type
@@ -34,11 +35,17 @@ _COLUMNS = """
     FROM information_schema.COLUMNS AS c
     LEFT JOIN information_schema.STATISTICS AS k
         ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME
-        AND k.COLUMN_NAME = c.COLUMN_NAME AND k.INDEX_NAME = 'PRIMARY'
+        AND BINARY k.COLUMN_NAME = BINARY c.COLUMN_NAME AND k.INDEX_NAME = 'PRIMARY'
     WHERE c.TABLE_SCHEMA = DATABASE() AND c.TABLE_NAME = %s
     ORDER BY k.SEQ_IN_INDEX IS NULL, k.SEQ_IN_INDEX, c.ORDINAL_POSITION
 """
-_TABLE = "SELECT TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
+_TABLE = """
+    SELECT TABLE_TYPE, ENGINE, TABLE_COMMENT FROM information_schema.TABLES
+    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s
+"""
+
+
+_COLLATIONS = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN %s"
 
 
 class MysqlCatalog:
@@ -65,8 +72,10 @@ class MysqlCatalog:
                 "(a multi-primary cluster is not supported)",
                 key="mysql.url",
             )
-        if "ANSI_QUOTES" in sql_mode:
-            raise ConfigError("the server's sql_mode has ANSI_QUOTES: remove it", key="mysql.url")
+        for mode in ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"):
+            if mode in sql_mode:
+                raise ConfigError(f"the server's sql_mode has {mode}, which changes what SQL means: remove it",
+                                  key="mysql.url")  # fmt: skip
         self.folds_names = bool(lower_case)
         self.key_collation = "utf8mb4_nopad_bin" if self.mariadb else "utf8mb4_0900_bin"
         self.text_collation = str(collation)
@@ -90,37 +99,34 @@ class MysqlCatalog:
 
     @contextlib.contextmanager
     def schema_lock(self) -> Iterator[None]:
-        with self._connections.lease() as session:
+        # Outside the pool, like every statement of a schema change: it must not wait for slots that readers hold.
+        with self._connections.dedicated() as session:
             if session.rows("SELECT GET_LOCK(%s, %s)", [self._lock_name, _SCHEMA_LOCK_SECONDS]) != ((1,),):
-                raise Unavailable("mysql", f"another schema change has been under way for {_SCHEMA_LOCK_SECONDS} s")
-            try:
-                yield
-            finally:
-                with contextlib.suppress(Unavailable):  # a lost connection has released the lock already
-                    session.rows("SELECT RELEASE_LOCK(%s)", [self._lock_name])
+                raise TransientError("mysql", f"another schema change has been under way for {_SCHEMA_LOCK_SECONDS} s")
+            yield  # closing the connection releases the lock
 
-    def put_association(self, association: Association, *, previous_epoch: int | None) -> Association:
-        definition = association.definition()
-        with self._connections.lease() as session:
-            if previous_epoch is None:
-                try:
-                    (table_id,) = session.insert_rows(
-                        sql.INSERT_CATALOG_ROW,
-                        "(%s, 1, %s, %s, %s)",
-                        [(association.name, association.state, association.storage_format, definition)],
-                    )
-                except DuplicateKey:
-                    raise SchemaError("it is already in association", table=association.name) from None
-                return replace_epoch(association, 1, table_id)
+    def add_association(self, association: Association) -> Association:
+        row = (association.name, association.state, association.storage_format, association.definition())
+        with self._connections.dedicated() as session:
+            try:
+                (table_id,) = session.insert_rows(sql.INSERT_CATALOG_ROW, [("(%s, 1, %s, %s, %s)", row)])
+            except DuplicateKey:
+                raise SchemaError("it is already in association", table=association.name) from None
+        return replace_epoch(association, 1, table_id)
+
+    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association | None:
+        with self._connections.dedicated() as session:
             session.begin()
-            if session.rows(sql.LOCK_CATALOG_ROW, [association.table_id]) != ((previous_epoch,),):
+            if session.rows(sql.LOCK_CATALOG_ROW, [association.table_id]) != ((association.epoch,),):
                 raise StaleAssociation(association.name)
-            session.execute(sql.UPDATE_CATALOG_ROW, [association.state, definition, association.table_id])
+            if only_if_empty and _has_rows(session, association):
+                return None
+            session.execute(sql.UPDATE_CATALOG_ROW, [association.state, association.definition(), association.table_id])
             session.commit(association.name, b"catalog")
-        return replace_epoch(association, previous_epoch + 1)
+        return replace_epoch(association, association.epoch + 1)
 
     def remove_association(self, association: Association) -> None:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             session.begin()
             session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
             session.execute(sql.DELETE_CATALOG_ROW, [association.table_id])
@@ -129,35 +135,44 @@ class MysqlCatalog:
     # Tables
 
     def table_exists(self, name: str) -> bool:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             return bool(session.rows(_TABLE, [name]))
 
     def check_placeable(self, association: Association) -> None:
         """SchemaError for what this server cannot carry."""
         if self.folds_names and association.name != association.name.lower():
             raise SchemaError("this server folds table names to lower case: use one", table=association.name)
+        wanted = {c.attribute.collation: c.name for c in association.columns if c.attribute.collation is not None}
+        if wanted:
+            with self._connections.dedicated() as session:
+                known = {row[0] for row in session.rows(_COLLATIONS, [list(wanted)])}
+            for collation in wanted.keys() - known:
+                raise SchemaError(
+                    f"the server has no collation {collation}", table=association.name, column=wanted[collation]
+                )
 
     def create_table(self, association: Association) -> None:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             session.execute(ddl.create_table(association, self._connections.literal))
             for index in association.indexes:
                 if all(association.by_name[name].in_mysql for name in index.columns):
                     session.execute(ddl.create_index(association, index))
 
-    def drop_table(self, association: Association) -> int:
-        with self._connections.lease() as session:
-            if not session.rows(_TABLE, [association.name]):
+    def drop_table(self, association: Association, *, only_ours: bool = False) -> int:
+        with self._connections.dedicated() as session:
+            found = session.rows(_TABLE, [association.name])
+            if not found or (only_ours and found[0][2] != ddl.table_comment(association)):
                 return 0
             rows = _count(session, association.name)
             session.execute(ddl.drop_table(association.name))
             return rows
 
     def describe_foreign(self, name: str) -> ForeignTable:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             found = session.rows(_TABLE, [name])
             if not found:
                 raise SchemaError("MySQL has no such table", table=name)
-            kind, engine = found[0]
+            kind, engine, _ = found[0]
             if kind != "BASE TABLE" or engine != "InnoDB":
                 raise SchemaError(f"it is a {kind} of engine {engine}; only InnoDB tables are adopted", table=name)
             rows = session.rows(_COLUMNS, [name])
@@ -166,12 +181,12 @@ class MysqlCatalog:
         if not any(column.key for column in columns):
             raise SchemaError("it has no primary key: add one first", table=name)
         revision = next((row for row in rows if row[0] == REVISION), None)
-        if revision is not None and not revision[1].startswith("bigint"):
+        if revision is not None and not _is_revision(revision):
             raise SchemaError(f"its column {REVISION!r} is not the library's: rename it", table=name)
         return ForeignTable(columns, revision is not None, count)
 
     def differences(self, association: Association) -> tuple[str, ...]:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             found = {row[0]: row[1] for row in session.rows(_COLUMNS, [association.name])}
         if not found:
             return ("MySQL has no such table",)
@@ -196,54 +211,60 @@ class MysqlCatalog:
             return ()
         statement = ddl.add_revision(association.name)
         if not dry_run:
-            with self._connections.lease() as session:
+            with self._connections.dedicated() as session:
                 session.execute(statement)
         return (statement.replace("%%", "%"),)
 
     def add_column(self, association: Association, column: Column) -> None:
-        with self._connections.lease() as session:
-            for row in session.rows(_COLUMNS, [association.name]):
-                if row[0].casefold() == column.name.casefold():
-                    # An earlier call died between the ALTER and the catalog; the same column is taken as it is.
-                    if _foreign_column(association.name, row).type == column.type:
-                        return
-                    raise SchemaError(
-                        "MySQL has another column of that name", table=association.name, column=column.name
-                    )
-            session.execute(ddl.add_column(association, column, self._connections.literal))
+        with self._connections.dedicated() as session:
+            session.execute(ddl.add_column(association, _loose(column), self._connections.literal))
+
+    def tighten_column(self, association: Association, column: Column) -> None:
+        if column.required:
+            with self._connections.dedicated() as session:
+                session.execute(ddl.modify_column(association, column, self._connections.literal))
 
     def loosen_column(self, association: Association, column: Column) -> None:
         if column.required:
-            with self._connections.lease() as session:
-                session.execute(ddl.loosen_column(association, column, self._connections.literal))
+            with self._connections.dedicated() as session:
+                session.execute(ddl.modify_column(association, _loose(column), self._connections.literal))
 
     def drop_column(self, association: Association, column: Column) -> None:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             if any(row[0] == column.name for row in session.rows(_COLUMNS, [association.name])):
                 session.execute(ddl.drop_column(association, column))
 
     def rename_column(self, association: Association, old: str, new: str) -> None:
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             if any(row[0] == old for row in session.rows(_COLUMNS, [association.name])):
                 session.execute(ddl.rename_column(association, old, new))
 
     def is_empty(self, association: Association) -> bool:
-        with self._connections.lease() as session:
-            return not session.rows(f"SELECT 1 FROM {quote(association.name)} LIMIT 1")
+        with self._connections.dedicated() as session:
+            return not _has_rows(session, association)
 
-    def forget_revisions(self, association: Association) -> None:
-        with self._connections.lease() as session:
+    def forget_revisions(self, association: Association) -> Association:
+        """Notes the revision up to which documents are gone; rewriting every row could take hours."""
+        with self._connections.dedicated() as session:
             session.begin()
-            session.execute(f"UPDATE {quote(association.name)} SET {quote(REVISION)} = 0")
+            (discarded_at,) = session.insert_rows(
+                sql.INSERT_ENTRIES, [("(%s, '', %s, '', NULL)", (association.table_id, association.epoch))]
+            )
             session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
             session.commit(association.name, b"catalog")
+        return replace(association, discarded_at=discarded_at)
+
+    def raise_revisions(self, above: int) -> None:
+        with self._connections.dedicated() as session:
+            # InnoDB never lowers the counter by this, and keeps it over restarts (MySQL 8.0, MariaDB 10.2.4 and later).
+            session.execute(f"ALTER TABLE {sql.JOURNAL} AUTO_INCREMENT = {int(above) + 1}")
 
     def fill_keys(self, association: Association, keys: Iterable[KeyValues]) -> int:
         """Inserts rows that have only a key; keys that exist are left alone. Returns how many were inserted."""
         head = f"INSERT INTO {quote(association.name)} ({quote_list(association.key_names)}) VALUES "
         template = f"({sql.placeholders(len(association.key_columns))})"
         iterator, inserted = iter(keys), 0
-        with self._connections.lease() as session:
+        with self._connections.dedicated() as session:
             while batch := list(islice(iterator, 1000)):
                 condition, parameters = sql.key_sql(association, batch)
                 present = set(
@@ -253,13 +274,29 @@ class MysqlCatalog:
                     )
                 )
                 missing = [key for key in batch if key not in present]
-                session.insert_rows(head, template, [sql.key_parameters(association, key) for key in missing])
+                session.insert_rows(head, [(template, sql.key_parameters(association, key)) for key in missing])
                 inserted += len(missing)
         return inserted
 
 
+def _has_rows(session: MysqlSession, association: Association) -> bool:
+    return bool(session.rows(f"SELECT 1 FROM {quote(association.name)} LIMIT 1"))
+
+
+def _loose(column: Column) -> Column:
+    """The column as one that rows may leave out."""
+    nullable = column.attribute.nullable or column.required
+    return replace(column, attribute=replace(column.attribute, nullable=nullable))
+
+
 def _count(session: MysqlSession, name: str) -> int:
     return int(session.rows(f"SELECT COUNT(*) FROM {quote(name)}")[0][0])
+
+
+def _is_revision(row: tuple[Any, ...]) -> bool:
+    """Whether a column is what an earlier, interrupted adoption added."""
+    _, type_text, nullable, default, extra, *_ = row
+    return "unsigned" in type_text and nullable == "NO" and default == "0" and "INVISIBLE" in extra.upper()
 
 
 def _foreign_column(table: str, row: tuple[Any, ...]) -> Column:
@@ -276,4 +313,5 @@ def _foreign_column(table: str, row: tuple[Any, ...]) -> Column:
         key=position is not None,
         server_default=not automatic and (default is not None or "ON UPDATE" in extra or generated),
         generated=generated,
+        on_update="ON UPDATE" in extra,
     )

@@ -8,7 +8,6 @@ statements of the store.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -50,8 +49,15 @@ def create_table(association: Association, literal: Literal) -> str:
 def create_index(association: Association, index: Index) -> str:
     """CREATE INDEX for an index over MySQL columns."""
     table = _table(association, [sa.Column(name, quote=True) for name in index.columns])
-    name = "_".join(index.columns)[:56] + ("_uq" if index.unique else "_ix")
+    name = f"{'uq' if index.unique else 'ix'}_{association.indexes.index(index)}_{'_'.join(index.columns)}"[
+        :64
+    ].rstrip()
     return _compile(CreateIndex(sa.Index(name, *(table.c[name] for name in index.columns), unique=index.unique)))
+
+
+def table_comment(association: Association) -> str:
+    """Marks the table as created for one association, so that an undo never drops anybody else's."""
+    return f"platform_store table {association.table_id}"
 
 
 def drop_table(name: str) -> str:
@@ -63,9 +69,8 @@ def add_column(association: Association, column: Column, literal: Literal) -> st
     return f"ALTER TABLE {quote(association.name)} ADD COLUMN {_compile(CreateColumn(table.c[column.name]))}"
 
 
-def loosen_column(association: Association, column: Column, literal: Literal) -> str:
-    nullable = replace(column, attribute=replace(column.attribute, nullable=True))
-    table = _table(association, [_column(nullable, literal)])
+def modify_column(association: Association, column: Column, literal: Literal) -> str:
+    table = _table(association, [_column(column, literal)])
     return f"ALTER TABLE {quote(association.name)} MODIFY COLUMN {_compile(CreateColumn(table.c[column.name]))}"
 
 
@@ -83,7 +88,13 @@ def add_revision(name: str) -> str:
 
 def _table(association: Association, columns: list[sa.Column[Any]]) -> sa.Table:
     return sa.Table(
-        association.name, sa.MetaData(), *columns, mysql_engine="InnoDB", quote=True, mysql_default_charset="utf8mb4"
+        association.name,
+        sa.MetaData(),
+        *columns,
+        comment=table_comment(association),
+        mysql_engine="InnoDB",
+        mysql_default_charset="utf8mb4",
+        quote=True,
     )
 
 

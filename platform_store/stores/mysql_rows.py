@@ -15,6 +15,7 @@ from platform_store.errors import Conflict, Diverged, RowExists, ValueRejected
 from platform_store.names import quote
 from platform_store.records import Finding
 from platform_store.rows import NewRow, Selection
+from platform_store.sqltypes import INTEGER_BITS
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (
     Cursor,
@@ -25,7 +26,7 @@ from platform_store.stores.base import (
     Parameters,
     StaleAssociation,
 )
-from platform_store.stores.mysql import MysqlConnections, MysqlSession
+from platform_store.stores.mysql import DuplicateRow, MysqlConnections, MysqlSession
 from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_doctor import findings
 
@@ -61,10 +62,7 @@ class MysqlTransaction:
 
     def lock(self, association: Association, keys: Sequence[KeyValues]) -> dict[KeyValues, Locked]:
         locked: dict[KeyValues, Locked] = {}
-        # Under an inexact collation the answer cannot be matched to many spellings, so each key is asked for by itself.
-        size = _KEYS_PER_STATEMENT if association.exact_keys else 1
-        for first in range(0, len(keys), size):
-            batch = keys[first : first + size]
+        for batch in _batches(association, keys):
             condition, parameters = sql.key_sql(association, batch)
             for row in self._session.rows(sql.lock_rows(association, condition), parameters):
                 found = _locked(row)
@@ -81,41 +79,71 @@ class MysqlTransaction:
     def insert(self, association: Association, rows: Sequence[NewRow]) -> list[KeyValues]:
         names = tuple(column.name for column in association.mysql_columns if not column.generated)
         head = sql.insert_head(association, names)
-        keys: list[KeyValues | None] = [row.key for row in rows]
         # Values that MySQL allocates are consecutive only where every row of the statement takes one.
-        for automatic in (False, True):
-            chosen = [number for number, key in enumerate(keys) if (key is None) == automatic]
-            if not chosen:
-                continue
-            filled = [_insert_row(association, names, rows[number]) for number in chosen]
-            try:
-                with _located(association, keys[chosen[0]] if len(chosen) == 1 else None):
-                    numbers = self._session.insert_mixed(head, [t for t, _ in filled], [p for _, p in filled])
-            except DuplicateKey:
-                raise self._duplicate(association, [key for key in keys if key is not None]) from None
-            if automatic:
-                for number, allocated in zip(chosen, numbers, strict=True):
-                    keys[number] = (allocated,)
-        return [key for key in keys if key is not None]
+        given = _in_key_order([(row.key, row) for row in rows if row.key is not None])
+        self._insert(
+            association, head, [_insert_row(association, names, row) for _, row in given], [k for k, _ in given]
+        )
+        automatic = [_insert_row(association, names, row) for row in rows if row.key is None]
+        allocated = iter(self._insert(association, head, automatic, []))
+        return [(next(allocated),) if row.key is None else row.key for row in rows]
+
+    def _insert(
+        self,
+        association: Association,
+        head: str,
+        filled: Sequence[tuple[str, Sequence[object]]],
+        keys: Sequence[KeyValues],
+    ) -> list[int]:
+        """Inserts rows that all have a key in ``keys``, or all none yet; returns what MySQL allocated."""
+        try:
+            with _located(association, keys[0] if len(keys) == 1 else None):
+                return self._session.insert_rows(head, filled)
+        except DuplicateRow as error:
+            raise self._duplicate(association, keys[error.before :]) from None
 
     def _duplicate(self, association: Association, keys: Sequence[KeyValues]) -> Exception:
-        """Which error a duplicate is; the transaction is still alive, so the rows that are there can be asked for."""
-        taken = self.lock(association, keys) if keys else {}
-        repeated = [key for number, key in enumerate(keys) if key in taken or key in keys[:number]]
-        if repeated:
-            return RowExists(association.name, association.public_key(repeated[0]))
+        """Which error a duplicate is; the transaction is still alive, so the rows that are there can be asked for.
+
+        They are not locked: the failed INSERT holds shared locks on them, as other failed INSERTs of the same keys do,
+        and none of them could make its own exclusive without a deadlock.
+        """
+        taken = self._taken(association, keys)
+        for key in keys:
+            if key in taken:
+                return RowExists(association.name, association.public_key(key))
+            taken.add(key)  # the same key later in the batch
+        if not keys and self._exhausted(association):
+            return ValueRejected("the AUTO_INCREMENT column has no number left", table=association.name)
         return Conflict(
             "another row holds the same values in a unique index; nothing was written",
             table=association.name,
             key=association.public_key(keys[0]) if len(keys) == 1 else None,
         )
 
+    def _exhausted(self, association: Association) -> bool:
+        """Whether the highest number is taken: MySQL, unlike MariaDB, then allocates it again."""
+        column = association.auto_column
+        if column is None or column.type.base not in INTEGER_BITS:
+            return False
+        highest = 2 ** (INTEGER_BITS[column.type.base] - (not column.type.unsigned)) - 1
+        return bool(self._taken(association, [(highest,)]))
+
+    def _taken(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+        """Which of these keys, as they are spelled here, have a row."""
+        taken: set[KeyValues] = set()
+        for batch in _batches(association, keys):
+            condition, parameters = sql.key_sql(association, batch)
+            found = self._session.rows(sql.select_keys(association, condition), parameters)
+            taken.update(found if association.exact_keys else batch[: len(found)])
+        return taken
+
     def update(self, association: Association, key: KeyValues, values: Mapping[str, object]) -> None:
         assignments = [f"t.{quote(name)} = %s" for name in values]
         self._update(association, key, assignments, _parameters(association, values))
 
     def reset(self, association: Association, key: KeyValues, row: NewRow) -> None:
-        columns = [column for column in association.mysql_columns if not column.key and not column.generated]
+        columns = [column for column in association.mysql_columns if _resettable(column, row)]
         assignments = [
             f"t.{quote(column.name)} = {'%s' if column.name in row.mysql else 'DEFAULT'}" for column in columns
         ]
@@ -160,10 +188,10 @@ class MysqlTransaction:
     def record(self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]]) -> list[Entry]:
         identifiers = [association.encode_id(key) for key, _ in entries]
         rows = [
-            (association.table_id, bson.encode({"_id": identifier}), association.epoch, self._nonce, image)
+            (sql.ENTRY, (association.table_id, bson.encode({"_id": identifier}), association.epoch, self._nonce, image))
             for identifier, (_, image) in zip(identifiers, entries, strict=True)
         ]
-        revisions = self._session.insert_rows(sql.INSERT_ENTRIES, "(%s, %s, %s, %s, %s)", rows)
+        revisions = self._session.insert_rows(sql.INSERT_ENTRIES, rows)
         return [
             Entry(revision, association.name, identifier, image)
             for revision, identifier, (_, image) in zip(revisions, identifiers, entries, strict=True)
@@ -217,10 +245,8 @@ class MysqlRowStore(MysqlCatalog):
     ) -> list[Fetched]:
         association = selection.association
         condition, parameters = sql.range_sql(association, start, stop, after)
-        order = f" ORDER BY {sql.key_order(association)} LIMIT %s"
-        statement = sql.read_head(selection) + condition + sql.READ_TAIL + order
         with self._connections.lease() as session:
-            rows = session.rows(statement, [*parameters, association.table_id, limit])
+            rows = session.rows(sql.read_page(selection, condition), [*parameters, limit, association.table_id])
         return _checked(selection, rows)
 
     def pending(self, limit: int, after: int = 0) -> list[Entry]:
@@ -256,6 +282,30 @@ class MysqlRowStore(MysqlCatalog):
         self._connections.close()
 
 
+def _batches(association: Association, keys: Sequence[KeyValues]) -> Iterator[Sequence[KeyValues]]:
+    """Keys to ask for by one statement each.
+
+    Under an inexact collation the answer cannot be matched to many spellings, so each key is asked for by itself.
+    """
+    size = _KEYS_PER_STATEMENT if association.exact_keys else 1
+    for first in range(0, len(keys), size):
+        yield keys[first : first + size]
+
+
+def _in_key_order(rows: list[tuple[KeyValues, NewRow]]) -> list[tuple[KeyValues, NewRow]]:
+    """The order in which all writers lock their rows, so that they wait for each other instead of deadlocking."""
+    try:
+        return sorted(rows, key=lambda row: row[0])
+    except TypeError:  # a type whose stored values have no order
+        return rows
+
+
+def _resettable(column: Column, row: NewRow) -> bool:
+    """Not so a column that MySQL numbers and ``row`` leaves out: an UPDATE allocates no number."""
+    numbered = column.attribute.auto_increment and row.mysql.get(column.name) is None
+    return not (column.key or column.generated or numbered)
+
+
 def _insert_row(association: Association, names: Sequence[str], row: NewRow) -> tuple[str, list[object]]:
     """One row of a VALUES list: a placeholder for each value given, DEFAULT for the rest."""
     places, parameters = [], []
@@ -284,13 +334,10 @@ def _locked(row: Sequence[Any]) -> Locked:
 
 def _fetch_many(session: MysqlSession, selection: Selection, keys: Sequence[KeyValues]) -> list[Fetched | None]:
     association = selection.association
-    head = sql.read_head(selection)
     found: dict[KeyValues, Fetched] = {}
-    size = _KEYS_PER_STATEMENT if association.exact_keys else 1
-    for first in range(0, len(keys), size):
-        batch = keys[first : first + size]
+    for batch in _batches(association, keys):
         condition, parameters = sql.key_sql(association, batch)
-        rows = session.rows(head + condition + sql.READ_TAIL, [*parameters, association.table_id])
+        rows = session.rows(sql.read_rows(selection, condition), [*parameters, association.table_id])
         for row in _checked(selection, rows):
             found[row.key if association.exact_keys else batch[0]] = row
     return [found.get(key) for key in keys]

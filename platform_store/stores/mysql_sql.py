@@ -51,6 +51,7 @@ UPDATE_CATALOG_ROW = f"UPDATE {CATALOG} SET epoch = epoch + 1, state = %s, defin
 DELETE_CATALOG_ROW = f"DELETE FROM {CATALOG} WHERE id = %s"
 
 INSERT_ENTRIES = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, document) VALUES "
+ENTRY = "(%s, %s, %s, %s, %s)"
 PENDING = (
     f"SELECT j.id, c.name, j.row_key, j.document FROM {JOURNAL} AS j JOIN {CATALOG} AS c ON c.id = j.table_id "
     "WHERE j.id > %s ORDER BY j.id LIMIT %s"
@@ -102,12 +103,15 @@ def range_sql(
 def _bound_sql(
     association: Association, values: Sequence[Any], comparison: str, inclusive: bool
 ) -> tuple[str, list[Any]]:
-    """A lexicographic comparison. Row constructors are not used: MySQL makes no index range of ``(a, b) > (1, 2)``."""
+    """A lexicographic comparison, in the form of which MySQL makes index ranges over every column of the key.
+
+    It makes none of ``(a, b) > (1, 2)``, and of ``a >= 1 AND (a > 1 OR b > 2)`` one that begins at ``a = 1`` each time.
+    """
     column, value = f"t.{quote(association.key_names[len(association.key_names) - len(values)])}", values[0]
     if len(values) == 1:
         return f"{column} {comparison}{'=' if inclusive else ''} %s", [value]
     rest, parameters = _bound_sql(association, values[1:], comparison, inclusive)
-    return f"({column} {comparison}= %s AND ({column} {comparison} %s OR {rest}))", [value, value, *parameters]
+    return f"({column} {comparison} %s OR ({column} = %s AND {rest}))", [value, value, *parameters]
 
 
 @lru_cache(maxsize=1024)
@@ -115,24 +119,58 @@ def key_order(association: Association) -> str:
     return ", ".join(f"t.{quote(name)}" for name in association.key_names)
 
 
-def read_head(selection: Selection) -> str:
-    """The SELECT list and joins of a read, up to the condition on ``t``: epoch, revision, pending, columns.
+def read_rows(selection: Selection, condition: str) -> str:
+    """A read of the rows that ``condition`` on ``t`` names: epoch, revision, pending, columns.
 
     One statement, so that the row, its revision and the journal entry of that revision are of one moment. The catalog
     row is always returned; where no row of the table matches, its columns are NULL.
     """
     association = selection.association
-    pending, join = ("j.document", f" LEFT JOIN {JOURNAL} AS j ON j.id = t.{quote(REVISION)}")
-    if not selection.needs_document:
-        pending, join = "NULL", ""
-    columns = [f"t.{quote(column.name)}" for column in selection.mysql]
+    rows = f"{quote(association.name)} AS t{_join_pending(selection)}"
+    return f"{_read_list(selection)} FROM {CATALOG} AS c LEFT JOIN ({rows}) ON {condition} WHERE c.id = %s"
+
+
+def read_page(selection: Selection, condition: str) -> str:
+    """As :func:`read_rows`, the first rows in key order; the limit is the parameter after the condition's.
+
+    The page is cut in a derived table: joined first and cut afterwards, MySQL would sort the whole rest of the range
+    for each page of a scan.
+    """
+    association = selection.association
+    names = quote_list([REVISION, *(column.name for column in selection.mysql)])
+    order = key_order(association)
+    page = f"SELECT {names} FROM {quote(association.name)} AS t WHERE {condition} ORDER BY {order} LIMIT %s"
     return (
-        f"SELECT c.epoch, t.{quote(REVISION)}, {pending}, {', '.join(columns)} "
-        f"FROM {CATALOG} AS c LEFT JOIN ({quote(association.name)} AS t{join}) ON "
+        f"{_read_list(selection)} FROM {CATALOG} AS c LEFT JOIN ({page}) AS t ON TRUE{_join_pending(selection)} "
+        f"WHERE c.id = %s ORDER BY {order}"
     )
 
 
-READ_TAIL = " WHERE c.id = %s"
+def _read_list(selection: Selection) -> str:
+    pending = "j.document" if selection.needs_document else "NULL"
+    columns = [f"t.{quote(column.name)}" for column in selection.mysql]
+    return f"SELECT c.epoch, {_revision(selection.association)}, {pending}, {', '.join(columns)}"
+
+
+def _join_pending(selection: Selection) -> str:
+    if not selection.needs_document:
+        return ""
+    return f" LEFT JOIN {JOURNAL} AS j ON {_is_pending(selection.association)}"
+
+
+def _revision(association: Association) -> str:
+    """A row's revision to its readers: 0 where the documents of that time were discarded."""
+    revision = f"t.{quote(REVISION)}"
+    if not association.discarded_at:
+        return revision
+    return f"CAST(IF({revision} <= {association.discarded_at:d}, 0, {revision}) AS UNSIGNED)"
+
+
+def _is_pending(association: Association) -> str:
+    """Whether ``j`` is the pending entry of the revision that ``t`` shows."""
+    revision = f"t.{quote(REVISION)}"
+    discarded = f" AND {revision} > {association.discarded_at:d}" if association.discarded_at else ""
+    return f"j.id = {revision}{discarded}"
 
 
 @lru_cache(maxsize=1024)
@@ -148,12 +186,16 @@ def update_row(association: Association, assignments: Sequence[str], key: KeyVal
 def lock_rows(association: Association, condition: str, *, limit: bool = False) -> str:
     """Locks rows; the pending document of each row's revision comes along."""
     keys = key_order(association)
-    pending = f"(SELECT j.document FROM {JOURNAL} AS j WHERE j.id = t.{quote(REVISION)})"
+    pending = f"(SELECT j.document FROM {JOURNAL} AS j WHERE {_is_pending(association)})"
     order = f" ORDER BY {keys} LIMIT %s" if limit else ""
     return (
-        f"SELECT {keys}, t.{quote(REVISION)}, {'NULL' if limit else pending} "
+        f"SELECT {keys}, {_revision(association)}, {'NULL' if limit else pending} "
         f"FROM {quote(association.name)} AS t WHERE {condition}{order} FOR UPDATE"
     )
+
+
+def select_keys(association: Association, condition: str) -> str:
+    return f"SELECT {key_order(association)} FROM {quote(association.name)} AS t WHERE {condition}"
 
 
 def delete_rows(association: Association, condition: str) -> str:
@@ -162,7 +204,7 @@ def delete_rows(association: Association, condition: str) -> str:
 
 def stamp_one(association: Association) -> str:
     condition = " AND ".join(f"t.{quote(name)} = %s" for name in association.key_names)
-    return f"UPDATE {quote(association.name)} AS t SET t.{quote(REVISION)} = %s WHERE {condition}"
+    return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, '%s')} WHERE {condition}"
 
 
 def stamp_many(association: Association, count: int) -> str:
@@ -172,7 +214,13 @@ def stamp_many(association: Association, count: int) -> str:
     rest = ", ".join(["%s", *casts])
     derived = " UNION ALL ".join([f"SELECT {first}", *[f"SELECT {rest}"] * (count - 1)])
     on = " AND ".join(f"t.{quote(name)} = v.k{number}" for number, name in enumerate(association.key_names))
-    return f"UPDATE {quote(association.name)} AS t JOIN ({derived}) AS v ON {on} SET t.{quote(REVISION)} = v.r"
+    return f"UPDATE {quote(association.name)} AS t JOIN ({derived}) AS v ON {on} SET {_stamp(association, 'v.r')}"
+
+
+def _stamp(association: Association, revision: str) -> str:
+    """The revision, and each ON UPDATE column as it is: the stamp is part of the write that has just set them."""
+    kept = [f"t.{quote(column.name)}" for column in association.mysql_columns if column.on_update]
+    return ", ".join([f"t.{quote(REVISION)} = {revision}", *(f"{column} = {column}" for column in kept)])
 
 
 def _derived(column: Column) -> str:

@@ -24,8 +24,8 @@ class Killed(BaseException):
 
 STORE_METHODS = {
     "rows": [
-        "put_association", "remove_association", "create_table", "drop_table", "add_column", "loosen_column",
-        "drop_column", "rename_column", "forget_revisions",
+        "add_association", "put_association", "remove_association", "create_table", "drop_table", "add_column",
+        "tighten_column", "loosen_column", "drop_column", "rename_column", "forget_revisions", "raise_revisions",
     ],
     "documents": ["create_collection", "drop_collection", "create_index", "unset_field"],
 }  # fmt: skip
@@ -87,7 +87,7 @@ CHANGES: dict[str, tuple[Callable[[Platform], object], dict[str, object] | None]
 
 
 def _steps(change: str) -> int:
-    return {"create": 5, "add": 2, "drop in mysql": 3, "drop in mongodb": 2, "rename": 2, "discard": 6, "drop": 4}[
+    return {"create": 5, "add": 4, "drop in mysql": 4, "drop in mongodb": 3, "rename": 3, "discard": 6, "drop": 4}[
         change
     ]
 
@@ -106,9 +106,8 @@ def test_a_change_that_died_is_finished_by_calling_it_again(backend: Backend, ch
             call(dying)
         assert len(calls) == step
     with backend.open() as platform:
-        if change.startswith("drop in") and len(platform.describe("card").columns) < len(COLUMNS):
-            # The catalog has let go of the column already, and nobody sees it any more.
-            with pytest.raises(SchemaError, match="no such column"):
+        if (change, step) == ("add", 3):
+            with pytest.raises(SchemaError, match="already"):
                 call(platform)
         else:
             call(platform)
