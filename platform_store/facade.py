@@ -189,7 +189,9 @@ class Platform:
     def add_column(self, table: str, column: ColumnAttribute, to: Placement) -> None:
         """Adds a column at the end. ``to``: "mysql", "mongodb" or "both". Rows that exist get its default, or NULL.
 
-        Raises NotSupported for a document column with a default or NOT NULL on a table with rows.
+        On a table with extra fields it hides those of its name.
+
+        Raises NotSupported where rows exist and the column is NOT NULL without a default, or in MongoDB with one.
         """
         self._schema.add_column(table, column, to)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import bson
@@ -31,6 +32,7 @@ from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_doctor import findings
 
 _KEYS_PER_STATEMENT = 1000
+_PENDING_BYTES = 32 * 1024 * 1024  # of documents held at once while entries are brought to MongoDB
 
 
 @contextlib.contextmanager
@@ -81,9 +83,8 @@ class MysqlTransaction:
         head = sql.insert_head(association, names)
         # Values that MySQL allocates are consecutive only where every row of the statement takes one.
         given = _in_key_order([(row.key, row) for row in rows if row.key is not None])
-        self._insert(
-            association, head, [_insert_row(association, names, row) for _, row in given], [k for k, _ in given]
-        )
+        named = [_insert_row(association, names, row) for _, row in given]
+        self._insert(association, head, named, [key for key, _ in given])
         automatic = [_insert_row(association, names, row) for row in rows if row.key is None]
         allocated = iter(self._insert(association, head, automatic, []))
         return [(next(allocated),) if row.key is None else row.key for row in rows]
@@ -251,7 +252,9 @@ class MysqlRowStore(MysqlCatalog):
 
     def pending(self, limit: int, after: int = 0) -> list[Entry]:
         with self._connections.lease() as session:
-            rows = session.rows(sql.PENDING, [after, limit])
+            sizes = [row[0] for row in session.rows(sql.PENDING_SIZES, [after, limit])]
+            fitting = sum(1 for total in accumulate(sizes) if total <= _PENDING_BYTES)
+            rows = session.rows(sql.PENDING, [after, max(1, fitting)])
         return [
             Entry(revision, table, bson.decode(row_key)["_id"], document) for revision, table, row_key, document in rows
         ]

@@ -56,6 +56,7 @@ PENDING = (
     f"SELECT j.id, c.name, j.row_key, j.document FROM {JOURNAL} AS j JOIN {CATALOG} AS c ON c.id = j.table_id "
     "WHERE j.id > %s ORDER BY j.id LIMIT %s"
 )
+PENDING_SIZES = f"SELECT COALESCE(LENGTH(document), 0) FROM {JOURNAL} WHERE id > %s ORDER BY id LIMIT %s"
 COUNT_PENDING = f"SELECT COUNT(*) FROM {JOURNAL}"
 DELETE_TABLE_ENTRIES = f"DELETE FROM {JOURNAL} WHERE table_id = %s"
 
