@@ -153,7 +153,11 @@ class Association:
     @cached_property
     def computed_copies(self) -> tuple[Column, ...]:
         """Copies whose value MySQL may compute: the document takes it from the row, after the write."""
-        return tuple(column for column in self.copies if column.server_default or column.generated)
+        return tuple(
+            column
+            for column in self.copies
+            if column.server_default or column.generated or column.attribute.auto_increment
+        )
 
     @cached_property
     def document_only(self) -> tuple[Column, ...]:
