@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from platform_store.association import Association
 from platform_store.catalog import Catalog
 from platform_store.journal import Journal
 from platform_store.records import Key
-from platform_store.stores.base import Entry, Locked, RowStore, RowTransaction
+from platform_store.stores.base import DocumentStore, RowStore
+from platform_store.unit import Unit
+
+T = TypeVar("T")
 
 _BATCH = 1000
 
@@ -14,23 +20,15 @@ _BATCH = 1000
 class Deleter:
     """``delete`` and ``delete_range`` over one pair of stores."""
 
-    def __init__(self, rows: RowStore, catalog: Catalog, journal: Journal):
-        self._rows, self._catalog, self._journal = rows, catalog, journal
+    def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog, journal: Journal):
+        self._rows, self._documents, self._catalog, self._journal = rows, documents, catalog, journal
 
     def delete(self, table: str, key: Key) -> bool:
         """Deletes one row; see :meth:`Platform.delete`."""
 
         def operation(association: Association) -> bool:
             wanted = association.check_key(key)
-            with self._rows.transaction() as transaction:
-                transaction.fence(association)
-                locked = list(transaction.lock(association, [wanted]).values())
-                if not locked:
-                    return False
-                entries = self._delete(transaction, association, locked)
-                self._journal.commit(transaction, entries)
-            self._journal.apply(entries)
-            return True
+            return self._within(association, lambda unit: unit.delete(association, wanted))
 
         return self._catalog.run(table, operation)
 
@@ -40,24 +38,16 @@ class Deleter:
         def operation(association: Association) -> int:
             first = None if start is None else association.check_key(start)
             last = None if stop is None else association.check_key(stop)
-            entries: list[Entry] = []
-            deleted = 0
-            with self._rows.transaction() as transaction:
-                transaction.fence(association)
-                while locked := transaction.lock_range(association, first, last, _BATCH):
-                    entries += self._delete(transaction, association, locked)
-                    deleted += len(locked)
-                self._journal.commit(transaction, entries)
-            for begin in range(0, len(entries), _BATCH):
-                self._journal.apply(entries[begin : begin + _BATCH])
-            return deleted
+            return self._within(association, lambda unit: unit.delete_range(association, first, last))
 
         return self._catalog.run(table, operation)
 
-    def _delete(self, transaction: RowTransaction, association: Association, locked: list[Locked]) -> list[Entry]:
-        keys = [row.key for row in locked]
-        transaction.delete(association, keys)
-        if not association.has_documents:
-            return []
-        # One entry for each key: a revision shared by several rows could hide a later write of one of them.
-        return self._journal.record(transaction, association, [(key, None) for key in keys])
+    def _within(self, association: Association, change: Callable[[Unit], T]) -> T:
+        with self._rows.transaction() as transaction:
+            transaction.fence(association)
+            unit = Unit(transaction, self._documents, self._journal)
+            done = change(unit)
+            unit.commit()
+        for begin in range(0, len(unit.entries), _BATCH):
+            self._journal.apply(unit.entries[begin : begin + _BATCH])
+        return done

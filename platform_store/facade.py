@@ -64,7 +64,7 @@ class Platform:
         self._schema = Schema(self._rows, self._documents, self._catalog)
         self._writer = Writer(self._rows, self._documents, self._catalog, self._journal)
         self._reader = Reader(self._rows, self._documents, self._catalog)
-        self._deleter = Deleter(self._rows, self._catalog, self._journal)
+        self._deleter = Deleter(self._rows, self._documents, self._catalog, self._journal)
         self._querier = Querier(self._rows, self._catalog)
         self._doctor = Doctor(self._rows, self._documents, self._catalog)
 

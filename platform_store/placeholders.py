@@ -30,7 +30,7 @@ _IN: Final = re.compile(r"\bIN\s*\Z", re.IGNORECASE)
 _EXACT_TYPES: Final = (type(None), bool, int, float, Decimal, date, datetime, time, timedelta)
 """PyMySQL looks a value's own type up and sends anything else, a subclass too, as the text of ``str()``."""
 _MAX_EXPONENT: Final = 1024
-"""Decimal digits before or after the point: far beyond what MySQL holds, and short enough to be written out."""
+"""Of two in an int, of ten in a Decimal: far beyond what MySQL holds, and short enough to be written out."""
 _ESCAPED: Final = re.compile(r"\\(.)|''|\"\"", re.DOTALL)
 _ESCAPES: Final = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 
@@ -120,9 +120,7 @@ def _check_value(name: str, value: object) -> None:
     elif type(value) not in _EXACT_TYPES:
         fault = f"is of type {type(value).__name__}, which no statement can hold"
     elif isinstance(value, int | float | Decimal):
-        fault = (
-            None if _can_be_written(value) else f"is {type(value).__name__} NaN, infinite or beyond any MySQL number"
-        )
+        fault = None if _can_be_written(value) else f"is a {type(value).__name__} that is NaN, infinite or too large"
     elif isinstance(value, datetime | time) and value.tzinfo is not None:
         fault = f"is a {type(value).__name__} with a time zone, which would be lost: convert it and drop its tzinfo"
     else:

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 
 from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
-from platform_store.errors import Diverged, SchemaError, ValueRejected
+from platform_store.errors import Diverged, SchemaError
 from platform_store.halves import Mismatch, document_of
 from platform_store.names import REVISION
 from platform_store.records import Key
-from platform_store.rows import Selection, select, whole_document
+from platform_store.rows import Selection, check_batching, select, whole_document
 from platform_store.stores.base import DocumentStore, Fetched, RowStore, frozen_id
 
 _FetchPage: TypeAlias = Callable[[Selection], list[Fetched]]
@@ -100,8 +100,7 @@ class Reader:
         resolve: Callable[[Association, _FetchPage], tuple[list[dict[str, Any]], KeyValues | None]],
     ) -> Iterator[dict[str, Any]]:
         """Keyset pages. Each notices a changed association by itself, and goes on after the last key."""
-        if batch_size < 1:
-            raise ValueRejected("batch_size is at least 1", table=table)
+        check_batching(table, batch_size)
         after: KeyValues | None = None
         table_id: int | None = None
         while True:

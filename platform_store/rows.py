@@ -11,7 +11,7 @@ import decimal
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import bson
 from bson.dbref import DBRef
@@ -23,7 +23,7 @@ from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import Diverged, SchemaError, ValueRejected
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import RESERVED_FIELDS
-from platform_store.records import ColumnValue, Key, Row
+from platform_store.records import ColumnValue, Key, OnConflict, Row
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """MongoDB's limit for one document."""
@@ -116,6 +116,18 @@ def changes(association: Association, key: Key, given_changes: Row) -> Changes:
             removed.add(column.field)
     document.update(_extra_fields(association, given, key))
     return Changes(mysql, document, frozenset(removed))
+
+
+def check_on_conflict(on_conflict: str) -> None:
+    """ValueRejected unless it is one of the three words."""
+    if on_conflict not in get_args(OnConflict):
+        raise ValueRejected(f"on_conflict is one of {', '.join(get_args(OnConflict))}")
+
+
+def check_batching(table: str, batch_size: int) -> None:
+    """ValueRejected unless ``batch_size`` is a positive int."""
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueRejected("batch_size is an int of at least 1", table=table)
 
 
 def check_size(association: Association, key: Key, image: bytes) -> None:

@@ -1,10 +1,10 @@
 """What a SELECT needs: the logical tables it names, and whether MySQL alone holds every column it uses.
 
-A statement goes to MySQL unchanged only where that is certain. MySQL's table lacks the document columns, and a name that
-is not there may quietly mean something else: an alias of the SELECT list, or a column of an enclosing query. So every
-name that could be a document column, ``*``, USING and NATURAL JOIN over such a table raise NotSupported naming the
-column. In doubt a statement is refused: a name counts wherever it stands, but for two places. An alias after AS is a
-name of its own, and a bare ``ORDER BY alias`` means that alias in MySQL too, before any column.
+A statement goes to MySQL unchanged only where that is certain. MySQL's table lacks the document columns, and a name
+that is not there may quietly mean something else: an alias of the SELECT list, or a column of an enclosing query. So
+every name that could be a document column, ``*``, USING and NATURAL JOIN over such a table raise NotSupported naming
+the column. In doubt a statement is refused: a name counts wherever it stands, but for two places. An alias after AS is
+a name of its own, and a bare ``ORDER BY alias`` means that alias in MySQL too, before any column.
 
 The parser never sees a comment or the text of a literal, which it splits by other rules than MySQL; and no more names
 may stand in the statement than it has found.
@@ -120,7 +120,7 @@ def _words(text: str) -> Iterator[_Word]:
     end, previous = 0, ""
     for match in _TOKEN.finditer(text):
         between = text[end : match.start()].strip()
-        after = "as" if not between and previous == "as" else between[-1:].replace(",", "")
+        after = "." if between.endswith(".") else previous if previous == "as" and not between else ""
         quoted = match["word"] is None
         name = match["quoted"].replace("``", "`") if quoted else match["word"]
         end, previous = match.end(), "" if quoted else name.casefold()
@@ -170,19 +170,19 @@ class _Analysis:
         self._tree = tree
         self._owned: dict[int, list[_Source]] = defaultdict(list)  # by id() of the SELECT whose FROM names them
         self.tables: dict[str, Association] = {}
-        looked_up: dict[str, Association | None] = {}
-        for table in tree.find_all(exp.Table):
-            if not isinstance(table.this, exp.Identifier) or _is_common_table(table):
-                continue
-            name = table.name
-            if name not in looked_up:
-                looked_up[name] = find(name)
-            association = looked_up[name]
-            if association is not None:
-                self.tables[name] = association
-                self._owned[id(table.find_ancestor(exp.Select))].append(
-                    _Source(table.alias_or_name.casefold(), association)
-                )
+        tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+        tables = [table for table in tables if not _is_common_table(table)]
+        found = {name: find(name) for name in sorted({spelling for table in tables for spelling in _spellings(table)})}
+        for table in tables:
+            associations = [found[spelling] for spelling in _spellings(table)]
+            for association in {one.name: one for one in associations if one is not None}.values():
+                source = _Source(table.alias_or_name.casefold(), association)
+                self._owned[id(table.find_ancestor(exp.Select))].append(source)
+            if (exact := found[table.name]) is not None:
+                self.tables[table.name] = exact
+        self._associations = {
+            source.association.name: source.association for one in self._owned.values() for source in one
+        }
 
     def check(self, words: list[_Word]) -> None:
         """Raises NotSupported unless no name of the statement can be one that MySQL's tables lack."""
@@ -194,7 +194,7 @@ class _Analysis:
             for name in join.args.get("using") or ():
                 self._check_using(name.name)
         if any(word.name == "natural" and word.keyword for word in words):
-            for association in self.tables.values():
+            for association in self._associations.values():
                 _refuse_first(association, "a NATURAL JOIN compares every column of the table")
         self._check_complete(words)
 
@@ -232,7 +232,7 @@ class _Analysis:
                 _refuse_first(source.association, "* means every column")
 
     def _check_using(self, name: str) -> None:
-        for association in self.tables.values():
+        for association in self._associations.values():
             hidden = _hidden(association).get(name.casefold())
             if hidden is not None:
                 _refuse(association, hidden, "USING compares it")
@@ -249,10 +249,15 @@ class _Analysis:
             for identifier in self._tree.find_all(exp.Identifier)
             if not _is_alias(identifier)
         )
-        for association in self.tables.values():
+        for association in self._associations.values():
             for name, hidden in _hidden(association).items():
                 if written[name] > found[name]:
                     _refuse(association, hidden, "the name stands where it may mean it; an alias needs AS")
+
+
+def _spellings(table: exp.Table) -> tuple[str, str]:
+    """A table's name as written, and as a server that ignores the case of table names keeps it."""
+    return table.name, table.name.lower()
 
 
 def _is_common_table(table: exp.Table) -> bool:
@@ -263,17 +268,16 @@ def _is_common_table(table: exp.Table) -> bool:
     """
     if table.args.get("db"):
         return False
-    node: exp.Expression = table
+    node: exp.Expr = table
     while node.parent is not None:
         clause = node.parent if isinstance(node.parent, exp.With) else node.parent.args.get("with_")
-        if isinstance(clause, exp.With) and clause is not node:
-            if any(name == table.name for name in _names_seen(clause, node)):
-                return True
+        if isinstance(clause, exp.With) and clause is not node and table.name in _names_seen(clause, node):
+            return True
         node = node.parent
     return False
 
 
-def _names_seen(clause: exp.With, node: exp.Expression) -> Iterator[str]:
+def _names_seen(clause: exp.With, node: exp.Expr) -> Iterator[str]:
     """The names of a WITH that are known inside ``node``: one of its expressions, or a part of the query after it."""
     for expression in clause.expressions:
         if expression is node:

@@ -1,0 +1,218 @@
+"""Changes of rows within one transaction of the row store: what every write and delete, alone or together, is made of.
+
+The order inside one change is fixed: lock and change the row, journal the full document under the row's lock, stamp the
+row with the revision that the journal gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from platform_store.association import Association, Column, KeyValues
+from platform_store.errors import Conflict, Diverged, RowNotFound, ValueRejected
+from platform_store.halves import Mismatch, document_of
+from platform_store.journal import Journal
+from platform_store.records import Key, OnConflict, WriteCounts
+from platform_store.rows import Changes, NewRow, Selection, encode_image, select
+from platform_store.stores.base import DocumentStore, Entry, Locked, RowTransaction, frozen_id
+
+_RANGE_BATCH = 1000
+
+
+class Unit:
+    """Changes under way in one transaction. The placements of their tables are fenced by the caller."""
+
+    def __init__(self, transaction: RowTransaction, documents: DocumentStore, journal: Journal):
+        self.transaction = transaction
+        self.entries: list[Entry] = []  # to be applied once the transaction has committed
+        self._documents, self._journal = documents, journal
+
+    def commit(self) -> None:
+        """Makes the changes durable. Raises Unavailable, before, where MongoDB is required and away."""
+        self._journal.commit(self.transaction, self.entries)
+
+    def put(
+        self, association: Association, rows: Sequence[NewRow], on_conflict: OnConflict
+    ) -> tuple[list[KeyValues], WriteCounts]:
+        """Inserts or replaces rows; returns the keys (for a single row, of an ignored one too)."""
+        if on_conflict == "error":
+            keys = self.transaction.insert(association, rows)
+            self._record(association, list(zip(keys, rows, strict=True)))
+            return keys, WriteCounts(inserted=len(keys))
+        if not association.exact_keys and len(rows) > 1:
+            return self._put_one_by_one(association, rows, on_conflict)
+        distinct, dropped = _distinct(rows, keep_last=on_conflict == "replace")
+        present = self.transaction.lock(association, [row.key for row in distinct if row.key is not None])
+        fresh = [row for row in distinct if row.key is None or row.key not in present]
+        keys = self.transaction.insert(association, fresh) if fresh else []
+        written = list(zip(keys, fresh, strict=True))
+        taken = [(present[row.key], row) for row in distinct if row.key is not None and row.key in present]
+        if on_conflict == "replace":
+            for locked, row in taken:
+                self.transaction.reset(association, locked.key, row)
+            written += [(locked.key, row) for locked, row in taken]
+            counts = WriteCounts(inserted=len(fresh), replaced=len(taken) + dropped)
+        else:
+            counts = WriteCounts(inserted=len(fresh), ignored=len(taken) + dropped)
+        self._record(association, written)
+        return [*keys, *(locked.key for locked, _ in taken)], counts
+
+    def _put_one_by_one(
+        self, association: Association, rows: Sequence[NewRow], on_conflict: OnConflict
+    ) -> tuple[list[KeyValues], WriteCounts]:
+        """For keys whose collation equates different spellings: only MySQL can tell which rows are one."""
+        all_keys, all_counts = [], WriteCounts()
+        for row in rows:
+            keys, counts = self.put(association, [row], on_conflict)
+            all_keys += keys
+            all_counts += counts
+        return all_keys, all_counts
+
+    def change(
+        self, association: Association, key: KeyValues, prepared: Changes, expect: Mapping[str, object] | None
+    ) -> None:
+        """Changes columns of one row. Raises RowNotFound, Conflict."""
+        locked = self.transaction.lock(association, [key]).get(key)
+        if locked is None:
+            raise RowNotFound(association.name, association.public_key(key))
+        if expect is not None:
+            self._check_expected(association, locked, expect)
+        if prepared.mysql:
+            self.transaction.update(association, locked.key, prepared.mysql)
+        if not prepared.touch_document and not (prepared.mysql and association.computed_copies):
+            return
+        image = prepared.merged_into(self._base(association, locked))
+        # Of an adopted table, the document may not have its copies yet.
+        image = self._with_copies(association, locked.key, image, association.copies)
+        self._journalise(association, [(locked.key, encode_image(association, locked.key, image))])
+
+    def delete(self, association: Association, key: KeyValues) -> bool:
+        """Deletes one row; whether it was there."""
+        locked = list(self.transaction.lock(association, [key]).values())
+        if locked:
+            self._delete(association, locked)
+        return bool(locked)
+
+    def delete_range(self, association: Association, start: KeyValues | None, stop: KeyValues | None) -> int:
+        """Deletes a key range, both ends included; how many rows."""
+        deleted = 0
+        while locked := self.transaction.lock_range(association, start, stop, _RANGE_BATCH):
+            self._delete(association, locked)
+            deleted += len(locked)
+        return deleted
+
+    def read(self, selection: Selection, key: KeyValues, *, for_update: bool) -> dict[str, object] | None:
+        """A row as this transaction sees it, its own changes included."""
+        association = selection.association
+        if for_update and not self.transaction.lock(association, [key]):
+            return None
+        fetched = self.transaction.fetch(selection, key)
+        if fetched is None:
+            return None
+        if not selection.needs_document:
+            return selection.merge(fetched.values, None, association.public_key(fetched.key))
+        try:
+            locked = Locked(fetched.key, fetched.revision, fetched.pending)
+            document = self._document(association, locked, certain=for_update)
+        except Mismatch:
+            # Another writer's change between the row and its document: under the lock there is none.
+            return self.read(selection, key, for_update=True)
+        return selection.merge(fetched.values, document, association.public_key(fetched.key))
+
+    def _delete(self, association: Association, locked: Sequence[Locked]) -> None:
+        keys = [row.key for row in locked]
+        self.transaction.delete(association, keys)
+        if association.has_documents:
+            # One entry for each key: a revision shared by several rows could hide a later write of one of them.
+            self._journalise(association, [(key, None) for key in keys])
+
+    def _record(self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]) -> None:
+        if not association.has_documents:
+            return
+        images: list[tuple[KeyValues, bytes | None]] = []
+        for key, row in written:
+            document = self._with_copies(association, key, row.document, association.computed_copies)
+            images.append((key, encode_image(association, key, document)))
+        self._journalise(association, images)
+
+    def _journalise(self, association: Association, images: Sequence[tuple[KeyValues, bytes | None]]) -> None:
+        self.entries += self._journal.record(self.transaction, association, images)
+
+    def _with_copies(
+        self, association: Association, key: KeyValues, document: dict[str, Any], columns: Sequence[Column]
+    ) -> dict[str, Any]:
+        """The document with these columns as MySQL has them now, under the transaction's locks."""
+        if not columns:
+            return document
+        document = dict(document)
+        for name, stored in self.transaction.exact(association, columns, key).items():
+            column = association.by_name[name]
+            document.pop(column.field, None)
+            if stored is not None:
+                document[column.field] = column.codec.to_bson(stored)
+        return document
+
+    def _base(self, association: Association, locked: Locked) -> dict[str, Any]:
+        """The document of a locked row. Its revision cannot change any more, so anything else is a divergence."""
+        document = self._document(association, locked, certain=True)
+        return {name: value for name, value in document.items() if name not in association.retired}
+
+    def _document(self, association: Association, row: Locked, *, certain: bool) -> dict[str, Any]:
+        """The document of a row's revision. Raises Mismatch, or Diverged where the row is locked (``certain``)."""
+        stored = None
+        if row.pending is None:
+            identifier = association.encode_id(row.key)
+            stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
+        try:
+            return document_of(row.revision, row.pending, stored, locked=certain)
+        except Mismatch:
+            if not certain:
+                raise
+            raise Diverged(
+                f"its document is not of revision {row.revision}",
+                table=association.name,
+                key=association.public_key(row.key),
+            ) from None
+
+    def _check_expected(self, association: Association, locked: Locked, expect: Mapping[str, object]) -> None:
+        """Compares under the lock. Raises Conflict naming the columns that differ."""
+        selection = select(association, expect)
+        fetched = self.transaction.fetch(selection, locked.key)
+        assert fetched is not None, "the row is locked"
+        key = association.public_key(locked.key)
+        document = self._base(association, locked) if selection.needs_document else None
+        current = selection.merge(fetched.values, document, key)
+        differing = [
+            name
+            for name, value in expect.items()
+            if name not in current or current[name] != _public(association, name, value, key)
+        ]
+        if differing:
+            raise Conflict(
+                f"column {', '.join(map(repr, differing))} is not as expected; nothing was written",
+                table=association.name,
+                key=key,
+                columns=tuple(differing),
+            )
+
+
+def _public(association: Association, name: str, value: object, key: Key) -> object:
+    """A value as a read would give it back. Raises ValueRejected where the column cannot hold it."""
+    column = association.by_name.get(name)
+    if column is None or value is None:
+        return value
+    try:
+        return column.codec.public(column.codec.check(value))
+    except ValueRejected as error:
+        raise error.at(association.name, name, key) from None
+
+
+def _distinct(rows: Sequence[NewRow], *, keep_last: bool) -> tuple[list[NewRow], int]:
+    """One row for each key, and how many were left out."""
+    chosen: dict[object, NewRow] = {}
+    for number, row in enumerate(rows):
+        identity = (number,) if row.key is None else ("key", row.key)
+        if keep_last or identity not in chosen:
+            chosen[identity] = row
+    return list(chosen.values()), len(rows) - len(chosen)
