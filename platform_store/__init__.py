@@ -34,6 +34,7 @@ from platform_store.records import (
     TableDescription,
     WriteCounts,
 )
+from platform_store.transaction import Transaction
 
 __all__ = [
     "Adoption",
@@ -59,6 +60,7 @@ __all__ = [
     "SchemaError",
     "Status",
     "TableDescription",
+    "Transaction",
     "TransientError",
     "Unavailable",
     "ValueRejected",

@@ -14,8 +14,6 @@ from platform_store.unit import Unit
 
 T = TypeVar("T")
 
-_BATCH = 1000
-
 
 class Deleter:
     """``delete`` and ``delete_range`` over one pair of stores."""
@@ -48,6 +46,5 @@ class Deleter:
             unit = Unit(transaction, self._documents, self._journal)
             done = change(unit)
             unit.commit()
-        for begin in range(0, len(unit.entries), _BATCH):
-            self._journal.apply(unit.entries[begin : begin + _BATCH])
+        self._journal.apply(unit.entries)
         return done

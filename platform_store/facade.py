@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from platform_store.catalog import Catalog
 from platform_store.config import Config
@@ -38,7 +39,10 @@ from platform_store.stores.base import DocumentStore, Parameters, RowStore
 from platform_store.stores.embedded import EmbeddedStore
 from platform_store.stores.mongodb import MongoDocumentStore
 from platform_store.stores.mysql_rows import MysqlRowStore
+from platform_store.transaction import Transaction, Transactions
 from platform_store.write import Writer
+
+T = TypeVar("T")
 
 logger = logging.getLogger("platform_store")
 
@@ -65,6 +69,7 @@ class Platform:
         self._writer = Writer(self._rows, self._documents, self._catalog, self._journal)
         self._reader = Reader(self._rows, self._documents, self._catalog)
         self._deleter = Deleter(self._rows, self._documents, self._catalog, self._journal)
+        self._transactions = Transactions(self._rows, self._documents, self._catalog, self._journal)
         self._querier = Querier(self._rows, self._catalog)
         self._doctor = Doctor(self._rows, self._documents, self._catalog)
 
@@ -256,6 +261,31 @@ class Platform:
         Raises RowNotFound, Conflict (naming the columns that are not as expected), ValueRejected, OutcomeUnknown.
         """
         self._writer.update(table, key, changes, expect=expect)
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Several changes that become true together or not at all::
+
+            with platform.transaction() as tx:
+                tx.update("account", 1, {"balance": 5}, expect={"balance": 10})
+                tx.write("booking", {"account": 1, "amount": 5})
+
+        Only what is called on ``tx`` belongs to it; reads through it see its changes. Leaving the block commits, an
+        exception rolls back. A call that raised has changed nothing, and the transaction may go on without it; after a
+        TransientError it is lost as a whole.
+
+        Raises:
+            TransientError: a deadlock or a lock wait; nothing was written. :meth:`run_transaction` tries again.
+            OutcomeUnknown: the connection died during COMMIT.
+            NotSupported: a transaction inside a transaction of the same thread.
+        """
+        return self._transactions.begin()
+
+    def run_transaction(self, work: Callable[[Transaction], T]) -> T:
+        """Runs ``work(tx)`` in a transaction and returns its result; again, up to ten times, after a TransientError.
+
+        ``work`` must have no effect of its own besides what it does through ``tx``.
+        """
+        return self._transactions.run(work)
 
     def read(self, table: str, key: Key, *, columns: Iterable[str] | None = None) -> dict[str, object] | None:
         """One row, or None. Never torn: every column is of one version of the row.

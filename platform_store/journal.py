@@ -21,7 +21,7 @@ from platform_store.stores.base import DocumentStore, Entry, RowStore, RowTransa
 
 logger = logging.getLogger("platform_store")
 
-_BATCH = 500
+_BATCH = 1000
 
 
 class Journal:
@@ -68,17 +68,19 @@ class Journal:
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Brings committed entries to MongoDB. Never raises: what fails stays pending and is served to readers."""
-        if not entries or self._rows.durable_documents:
+        if self._rows.durable_documents:
             return
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        try:
-            waiting = self._confirm(entries, waiting)
-        except (PlatformStoreError, StaleAssociation) as error:
-            logger.warning("%d journal entries are kept for later: %s", len(entries), error)
-            return  # recover() finds them all in the journal
-        with self._lock:
-            self._waiting += waiting[-_BATCH:]
+        for first in range(0, len(entries), _BATCH):
+            batch = entries[first : first + _BATCH]
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            try:
+                waiting = self._confirm(batch, waiting)
+            except (PlatformStoreError, StaleAssociation) as error:
+                logger.warning("%d journal entries are kept for later: %s", len(entries) - first, error)
+                return  # recover() finds them all in the journal
+            with self._lock:
+                self._waiting += waiting[-_BATCH:]
 
     def recover(self) -> Recovered:
         """Applies every pending entry. Raises Unavailable where MongoDB is.

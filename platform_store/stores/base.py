@@ -113,6 +113,9 @@ class RowTransaction(Protocol):
     def stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
         """Writes each row's revision; every key must match exactly one row."""
 
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undoes the changes inside, and only those, where they raise; not where the whole transaction is lost."""
+
     def commit(self) -> None:
         """Makes it durable. Raises OutcomeUnknown where the connection dies meanwhile."""
 

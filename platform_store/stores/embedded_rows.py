@@ -60,6 +60,9 @@ class EmbeddedTransaction:
         self._session = session
         self._table = ""
 
+    def savepoint(self) -> contextlib.AbstractContextManager[None]:
+        return self._session.all_or_nothing()
+
     def fence(self, association: Association) -> None:
         check_epoch(self._session, association, association.epoch)
         self._table = association.name

@@ -12,7 +12,7 @@ import bson
 
 from platform_store.association import Association, Column, KeyValues
 from platform_store.config import MysqlConfig
-from platform_store.errors import Conflict, Diverged, RowExists, ValueRejected
+from platform_store.errors import Conflict, Diverged, RowExists, TransientError, Unavailable, ValueRejected
 from platform_store.names import quote
 from platform_store.records import Finding
 from platform_store.rows import NewRow, Selection
@@ -209,6 +209,21 @@ class MysqlTransaction:
             matched = self._session.execute(statement, parameters)
             if matched != len(batch):
                 raise Diverged(f"a revision matched {matched} rows, not {len(batch)}", table=association.name)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self._session.execute("SAVEPOINT one_change")
+        try:
+            yield
+        except TransientError:
+            raise  # a deadlock has rolled back everything; after a lock wait the caller gives everything up
+        except Unavailable as error:
+            if error.store == "mongodb":
+                self._session.execute("ROLLBACK TO SAVEPOINT one_change")
+            raise
+        except Exception:
+            self._session.execute("ROLLBACK TO SAVEPOINT one_change")
+            raise
 
     def commit(self) -> None:
         self._session.commit(self._table, self._nonce)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from platform_store import ColumnAttribute, NotSupported, Platform, SchemaError, Unavailable
+from platform_store import ColumnAttribute, Platform, Unavailable
 from platform_store.config import MysqlConfig
 from platform_store.stores.mysql import MysqlConnections
 from tests.integration.conftest import Servers
@@ -117,63 +117,3 @@ def test_a_pool_that_is_used_up_says_so(servers_of_test: Servers, platform: Plat
         for result in results:
             result.close()
         assert small.read(table, 1) is not None
-
-
-def test_queries_over_mysql_columns(servers_of_test: Servers, platform: Platform, table: str) -> None:
-    servers_of_test.sql("CREATE TABLE plain (id INT PRIMARY KEY, doc VARCHAR(10))")
-    servers_of_test.sql("INSERT INTO plain VALUES (1, 'p')")
-    with platform.query("SELECT id, n FROM card WHERE id BETWEEN %s AND %s ORDER BY id", [3, 5]) as result:
-        assert result.columns == ("id", "n")
-        assert result.all() == [(3, 0), (4, 0), (5, 0)]
-    query = """
-        WITH big AS (SELECT id FROM card WHERE id >= %(low)s)
-        SELECT COUNT(*) AS c, (SELECT MAX(id) FROM card) m FROM big WHERE EXISTS (SELECT * FROM card)
-    """
-    with platform.query(query, {"low": 2990}) as result:
-        assert list(result.dicts()) == [{"c": 10, "m": 2999}]
-    assert platform.query("SELECT p.doc FROM plain p JOIN card c ON c.id = p.id").scalar() == "p"
-    assert platform.query("SELECT '100%' AS x").one() == ("100%",)
-    assert platform.query("SELECT n FROM card WHERE id = %s", ["1 OR 1=1"]).all() == [(0,)]
-
-
-@pytest.mark.parametrize(
-    ("sql", "words"),
-    [
-        ("SELECT doc FROM card", "'doc'"),
-        ("SELECT `DOC` FROM card", "'doc'"),
-        ("SELECT c.* FROM card c", "'doc'"),
-        ("SELECT * FROM card", "'doc'"),
-        ("SELECT id FROM card WHERE JSON_VALUE(doc, '$') = 1", "'doc'"),
-        ("SELECT id FROM card ORDER BY card.doc", "'doc'"),
-        ("SELECT p.id FROM plain p WHERE EXISTS (SELECT 1 FROM card WHERE doc = p.id)", "'doc'"),
-        ("SELECT p.id FROM plain p WHERE p.id IN (SELECT id FROM card WHERE doc IS NULL)", "'doc'"),
-        ("SELECT id FROM plain NATURAL JOIN card", "'doc'"),
-        ("SELECT id FROM card UNION SELECT doc FROM card", "'doc'"),
-        ("WITH x AS (SELECT * FROM card) SELECT id FROM x", "'doc'"),
-        ("SELECT _rev FROM card", "_rev"),
-        ("SELECT id FROM card FOR UPDATE", "FOR UPDATE"),
-        ("SELECT id FROM card LOCK IN SHARE MODE", "FOR SHARE"),
-        ("SELECT 1; SELECT 2", "2 statements"),
-        ("SELECT id INTO OUTFILE '/tmp/x' FROM card", ""),
-        ("SELECT id INTO @x FROM card", ""),
-        ("SELECT @x := 1", ":="),
-        ("DELETE FROM card", "DELETE"),
-        ("UPDATE card SET n = 1", "UPDATE"),
-        ("DROP TABLE card", "DROP"),
-        ("SET @x = 1", ""),
-        ("CALL x()", ""),
-        ("SELECT /*! id INTO OUTFILE 'x' */ 1", "/\\*!"),
-        ("SELEC id", ""),
-        ("", "0 statements"),
-    ],
-)
-def test_what_a_query_refuses(platform: Platform, table: str, sql: str, words: str) -> None:
-    with pytest.raises(NotSupported, match=words or None):
-        platform.query(sql)
-    assert len(list(platform.scan(table, columns=["id"]))) == 3000
-
-
-def test_what_mysql_refuses(platform: Platform, table: str) -> None:
-    for sql in ("SELECT nowhere FROM card", "SELECT 1 FROM nowhere", "SELECT nofunc(1)"):
-        with pytest.raises(SchemaError, match=r"nowhere|nofunc"):
-            platform.query(sql)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -133,6 +135,28 @@ def test_placeholders_are_numbered(
         ("SELECT %d", [1], "%%"),
         ("SELECT %s", "secret", "not str"),
         ("SELECT %s", 5, "not int"),
+        ("SELECT %s", [{"secret": 1}], "parameter 1 is of type dict"),
+        ("SELECT %s, %s", [1, frozenset({"secret"})], "parameter 2 is of type frozenset"),
+        ("SELECT %(a)s", {"a": 1, "unused": {"secret": 1}}, "parameter 'unused' is of type dict"),
+        ("SELECT %s", [memoryview(b"secret")], "of type memoryview"),
+        ("SELECT %s", [type("Kind", (int,), {})(5)], "of type Kind"),
+        ("SELECT %s", [float("inf")], "a float that is NaN"),
+        ("SELECT %s", [Decimal("NaN")], "a Decimal that is NaN"),
+        ("SELECT %s", [Decimal("1E+99999")], "too large"),
+        ("SELECT %s", [-(10**5000)], "too large"),
+        ("SELECT %s", [datetime(2024, 1, 1, tzinfo=UTC)], "a datetime with a time zone"),
+        ("SELECT %s", [time(1, tzinfo=UTC)], "a time with a time zone"),
+        ("SELECT %s", ["secret\udcff"], "parameter 1 has a lone surrogate"),
+        ("SELECT '\ud800'", [], "the statement has a lone surrogate"),
+        ("SELECT '\ud800'", None, "the statement has a lone surrogate"),
+        ("SELECT %(a(b)s", {"a(b": 1}, "parenthesis"),
+        ("SELECT a = %s", [[1]], "right after IN"),
+        ("SELECT a IN (%s)", [[1]], "right after IN"),
+        ("SELECT a JOIN %(x)s", {"x": (1,)}, "right after IN"),
+        ("SELECT a IN %(x)s OR %(x)s", {"x": (1,)}, "right after IN"),
+        ("SELECT a IN %s", [()], "an empty list"),
+        ("SELECT a IN %s", [["x", {"secret"}]], "item 2 of parameter 1 is of type set"),
+        ("SELECT (a, b) IN %s", [[(1, 2)]], "item 1 of parameter 1 is of type tuple"),
     ],
 )
 def test_what_does_not_fit_is_refused_without_a_value(statement: str, parameters: object, reason: str) -> None:
@@ -140,6 +164,22 @@ def test_what_does_not_fit_is_refused_without_a_value(statement: str, parameters
         bind(statement, parameters)  # type: ignore[arg-type]
     assert reason in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("items", [[1, "x", None], (b"x",), [Decimal("1.5"), 1.5, True]])
+@pytest.mark.parametrize("keyword", ["IN ", "in\n", "NOT IN"])
+def test_a_list_stands_right_after_in(keyword: str, items: Sequence[object]) -> None:
+    assert bind(f"SELECT a {keyword}%s", [items]) == (f"SELECT a {keyword}:p0", {"p0": items})
+
+
+def test_every_type_that_a_driver_writes_is_taken() -> None:
+    values: list[object] = [
+        None, True, 10**65, 1.5, Decimal("1E-30"), "客😀", b"\xff", bytearray(b"x"),
+        date(2024, 2, 29), datetime(2024, 2, 29, 1), time(1), timedelta(hours=-30),
+    ]  # fmt: skip
+    statement, bound = bind(", ".join(["%s"] * len(values)), values)
+    assert statement == ", ".join(f":{name}" for name in bound)
+    assert list(bound.values()) == values
 
 
 @pytest.mark.parametrize("parameters", [None, [], {}])

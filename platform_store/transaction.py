@@ -1,0 +1,174 @@
+"""Several changes, of one table or many, that become true together or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from platform_store.association import Association
+from platform_store.catalog import Catalog
+from platform_store.errors import Diverged, NotSupported, PlatformStoreError, TransientError, Unavailable
+from platform_store.journal import Journal
+from platform_store.records import Key, OnConflict, Row, WriteCounts
+from platform_store.rows import changes, check_on_conflict, new_row, select
+from platform_store.stores.base import DocumentStore, RowStore, StaleAssociation
+from platform_store.unit import Unit
+
+T = TypeVar("T")
+
+_ATTEMPTS = 10
+
+
+class Transaction:
+    """One transaction under way; see :meth:`Platform.transaction`.
+
+    A method that raises has changed nothing, and the transaction goes on without it, unless the error is a
+    :class:`TransientError` or the row store is :class:`Unavailable`: then the whole transaction is lost, and leaving it
+    raises that error again.
+    """
+
+    def __init__(self, unit: Unit, catalog: Catalog, store: str):
+        self._unit, self._catalog, self._store = unit, catalog, store
+        self._fenced: dict[str, Association] = {}
+        self._lost: PlatformStoreError | None = None
+        self._open = True
+
+    def write(self, table: str, row: Row, *, on_conflict: OnConflict = "error") -> Key:
+        """As :meth:`Platform.write`."""
+        check_on_conflict(on_conflict)
+
+        def change(association: Association) -> Key:
+            keys, _ = self._unit.put(association, [new_row(association, row)], on_conflict)
+            return association.public_key(keys[0])
+
+        return self._within(table, change)
+
+    def write_many(self, table: str, rows: Iterable[Row], *, on_conflict: OnConflict = "error") -> WriteCounts:
+        """As :meth:`Platform.write_many`, all rows in this transaction: they are held in memory together."""
+        check_on_conflict(on_conflict)
+        return self._within(
+            table,
+            lambda association: self._unit.put(association, [new_row(association, row) for row in rows], on_conflict)[
+                1
+            ],
+        )
+
+    def update(self, table: str, key: Key, given: Row, *, expect: Mapping[str, object] | None = None) -> None:
+        """As :meth:`Platform.update`."""
+
+        def change(association: Association) -> None:
+            self._unit.change(association, association.check_key(key), changes(association, key, given), expect)
+
+        self._within(table, change)
+
+    def delete(self, table: str, key: Key) -> bool:
+        """As :meth:`Platform.delete`."""
+        return self._within(table, lambda association: self._unit.delete(association, association.check_key(key)))
+
+    def delete_range(self, table: str, start: Key | None, stop: Key | None) -> int:
+        """As :meth:`Platform.delete_range`."""
+
+        def change(association: Association) -> int:
+            first = None if start is None else association.check_key(start)
+            last = None if stop is None else association.check_key(stop)
+            return self._unit.delete_range(association, first, last)
+
+        return self._within(table, change)
+
+    def read(
+        self, table: str, key: Key, *, columns: Iterable[str] | None = None, for_update: bool = False
+    ) -> dict[str, object] | None:
+        """As :meth:`Platform.read`, this transaction's own changes included.
+
+        ``for_update`` locks the row until the end; without it, another writer may change the row meanwhile.
+        """
+        return self._within(
+            table,
+            lambda association: self._unit.read(
+                select(association, columns), association.check_key(key), for_update=for_update
+            ),
+        )
+
+    def finish(self) -> None:
+        """Commits. Raises what the transaction was lost to."""
+        if self._lost is not None:
+            raise self._lost
+        self._unit.commit()
+
+    def end(self) -> None:
+        """Nothing more belongs to it."""
+        self._open = False
+
+    def _within(self, table: str, change: Callable[[Association], T]) -> T:
+        if not self._open:
+            raise NotSupported("using a transaction that has ended")
+        if self._lost is not None:
+            raise self._lost
+        mark = len(self._unit.entries)
+        try:
+            association = self._association(table)
+            with self._unit.transaction.savepoint():
+                return change(association)
+        except PlatformStoreError as error:
+            del self._unit.entries[mark:]
+            if isinstance(error, TransientError) or (isinstance(error, Unavailable) and error.store == self._store):
+                self._lost = error
+            raise
+        except StaleAssociation as stale:
+            del self._unit.entries[mark:]
+            raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
+
+    def _association(self, table: str) -> Association:
+        """The association, its placement held until the end."""
+        for _ in range(_ATTEMPTS):
+            association = self._fenced.get(table)
+            if association is not None:
+                return association
+            association = self._catalog.get(table)
+            try:
+                self._unit.transaction.fence(association)
+            except StaleAssociation:
+                self._catalog.reload(table)
+            else:
+                self._fenced[table] = association
+        raise TransientError(self._store, f"the definition of table {table!r} keeps changing")
+
+
+class Transactions:
+    """``transaction`` and ``run_transaction`` over one pair of stores."""
+
+    def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog, journal: Journal):
+        self._rows, self._documents, self._catalog, self._journal = rows, documents, catalog, journal
+        self._thread = threading.local()
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """See :meth:`Platform.transaction`."""
+        if getattr(self._thread, "busy", False):
+            raise NotSupported("a transaction inside a transaction")
+        self._thread.busy = True
+        try:
+            with self._rows.transaction() as row_transaction:
+                unit = Unit(row_transaction, self._documents, self._journal)
+                transaction = Transaction(unit, self._catalog, self._rows.name)
+                try:
+                    yield transaction
+                    transaction.finish()
+                finally:
+                    transaction.end()
+        finally:
+            self._thread.busy = False
+        self._journal.apply(unit.entries)
+
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """See :meth:`Platform.run_transaction`."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self.begin() as transaction:
+                    return work(transaction)
+            except TransientError:
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
