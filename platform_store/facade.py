@@ -340,10 +340,15 @@ class Platform:
 
         Args:
             params: values for ``%s`` (a sequence) or ``%(name)s`` (a mapping); without it a ``%`` is literal.
+                A list or tuple is a value right after IN alone (``id IN %s``).
 
-        Sessions run in UTC: NOW() and TIMESTAMP columns are UTC.
+        Sessions run in UTC: NOW() and TIMESTAMP columns are UTC. A name that could be a document column is refused
+        wherever it stands, unless it is an alias after AS, or a bare ``ORDER BY alias``. MySQL views and stored
+        functions over a logical table are in no association and cannot be seen here: they are made of MySQL's columns,
+        and a query over them answers with those alone.
 
         Raises:
+            ValueRejected: the parameters do not fit the placeholders, or one is of a type that cannot be sent as it is.
             NotSupported: the statement needs document columns, is not one SELECT, or (embedded pair) is not a plain
                 SELECT over one table.
             SchemaError: MySQL refuses it, such as for an unknown column.

@@ -24,7 +24,7 @@ from platform_store.records import (
     Placement,
     Removed,
 )
-from platform_store.stores.base import DocumentStore, DuplicateKey, ForeignTable, RowStore, StaleAssociation
+from platform_store.stores.base import DocumentStore, DuplicateKey, ForeignTable, NotEmpty, RowStore, StaleAssociation
 
 logger = logging.getLogger("platform_store")
 
@@ -398,10 +398,11 @@ class Schema:
 
     def _put(self, association: Association, *, only_if_empty: Column | None = None) -> Association:
         """Writes the catalog row at the next epoch. ``only_if_empty``: a column that no row may exist for."""
-        done = self._rows.put_association(association, only_if_empty=only_if_empty is not None)
-        if done is None:
+        try:
+            done = self._rows.put_association(association, only_if_empty=only_if_empty is not None)
+        except NotEmpty:
             assert only_if_empty is not None
-            raise _needs_empty(only_if_empty)
+            raise _needs_empty(only_if_empty) from None
         self._catalog.reload(association.name)
         return done
 

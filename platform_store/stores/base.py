@@ -25,6 +25,10 @@ class StaleAssociation(Exception):
     """The association at hand is not the catalog's any more: load it again and start over. Never reaches a user."""
 
 
+class NotEmpty(Exception):
+    """The table has rows. Never reaches a user."""
+
+
 class DuplicateKey(Exception):
     """A primary or unique key is taken; the caller finds out which. Never reaches a user."""
 
@@ -154,10 +158,10 @@ class RowStore(Protocol):
     def add_association(self, association: Association) -> Association:
         """Writes a new catalog row. Raises SchemaError where the name is taken."""
 
-    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association | None:
+    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association:
         """Writes the catalog row at the next epoch, after every writer of the old one has ended.
 
-        None, and nothing written, where the table has rows and ``only_if_empty``. Raises StaleAssociation.
+        Raises StaleAssociation; NotEmpty where the table has rows and ``only_if_empty``.
         """
 
     def remove_association(self, association: Association) -> None: ...

@@ -13,7 +13,7 @@ from platform_store.association import TEXT_TYPES, Association, Column, KeyValue
 from platform_store.errors import NotSupported, SchemaError
 from platform_store.names import REVISION
 from platform_store.sqltypes import BLOB_BYTES, GEOMETRY_TYPES, TEXT_BYTES
-from platform_store.stores.base import DuplicateKey, ForeignTable, StaleAssociation
+from platform_store.stores.base import DuplicateKey, ForeignTable, NotEmpty, StaleAssociation
 from platform_store.stores.embedded_engine import STORE, EmbeddedConnections, EmbeddedSession
 from platform_store.stores.embedded_tables import (
     CATALOG,
@@ -69,13 +69,13 @@ class EmbeddedCatalog:
             ((table_id,),) = session.rows(sa.select(CATALOG.c.id).where(CATALOG.c.name == association.name))
         return replace_epoch(association, 1, table_id)
 
-    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association | None:
+    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association:
         after = replace_epoch(association, association.epoch + 1)
         values = {"state": after.state, "definition": after.definition(), "epoch": after.epoch}
         with self._changing(association) as session:  # so every writer of the old epoch has ended
             check_epoch(session, association, association.epoch)
             if only_if_empty and not _is_empty(session, association):
-                return None
+                raise NotEmpty
             session.execute(sa.update(CATALOG).where(CATALOG.c.id == association.table_id).values(values))
         return after
 

@@ -22,7 +22,7 @@ from platform_store.records import ColumnAttribute
 from platform_store.sqltypes import parse_type
 from platform_store.stores import mysql_ddl as ddl
 from platform_store.stores import mysql_sql as sql
-from platform_store.stores.base import DuplicateKey, ForeignTable, StaleAssociation
+from platform_store.stores.base import DuplicateKey, ForeignTable, NotEmpty, StaleAssociation
 from platform_store.stores.mysql import MysqlConnections, MysqlSession
 
 _SCHEMA_LOCK_SECONDS = 30
@@ -114,13 +114,13 @@ class MysqlCatalog:
                 raise SchemaError("it is already in association", table=association.name) from None
         return replace_epoch(association, 1, table_id)
 
-    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association | None:
+    def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association:
         with self._connections.dedicated() as session:
             session.begin()
             if session.rows(sql.LOCK_CATALOG_ROW, [association.table_id]) != ((association.epoch,),):
                 raise StaleAssociation(association.name)
             if only_if_empty and _has_rows(session, association):
-                return None
+                raise NotEmpty
             session.execute(sql.UPDATE_CATALOG_ROW, [association.state, association.definition(), association.table_id])
             session.commit(association.name, b"catalog")
         return replace_epoch(association, association.epoch + 1)

@@ -133,7 +133,7 @@ def _filled(store: RowStore) -> Association:
         ColumnAttribute(ODD, "INT"),
     ]
     declared = declare("t", columns, len(columns) - 1, key_collation=BINARY, text_collation=BINARY)
-    association = store.put_association(declared, previous_epoch=None)
+    association = store.add_association(declared)
     store.create_table(association)
     chance = random.Random(SEED)
     rows = []

@@ -91,7 +91,7 @@ def test_an_adoption_that_died_is_finished_by_calling_it_again(servers_of_test: 
 
     servers_of_test.mongodb["visit"].insert_many([{"_id": n, "doc": n} for n in range(50)])
     with servers_of_test.open() as dying:
-        dying._rows.fill_keys = dies  # type: ignore[method-assign]
+        dying._rows.fill_keys = dies  # type: ignore[method-assign, assignment]
         dying._schema._undo_creation = dies  # type: ignore[method-assign, assignment]
         with pytest.raises(Killed):
             dying.associate("visit", columns=COLUMNS, flag=0)
@@ -107,7 +107,7 @@ def test_what_drop_table_does_to_an_adoption_that_died(servers_of_test: Servers,
 
     servers_of_test.mongodb["visit"].insert_one({"_id": 1, "doc": 1})
     with servers_of_test.open() as dying:
-        dying._rows.fill_keys = dies  # type: ignore[method-assign]
+        dying._rows.fill_keys = dies  # type: ignore[method-assign, assignment]
         dying._schema._undo_creation = dies  # type: ignore[method-assign, assignment]
         with pytest.raises(Killed):
             dying.associate("visit", columns=COLUMNS, flag=0)
@@ -140,7 +140,7 @@ def test_a_dropped_column_never_comes_back(platform: Platform) -> None:
     def fails(*arguments: Any) -> None:
         raise Killed
 
-    platform._rows.drop_column = fails  # type: ignore[method-assign]
+    platform._rows.drop_column = fails  # type: ignore[method-assign, assignment]
     with pytest.raises(Killed):
         platform.drop_column("t", "salary")
     platform._rows.drop_column = original  # type: ignore[method-assign]
@@ -169,7 +169,7 @@ def test_columns_that_rows_would_have_no_value_for(platform: Platform) -> None:
     for to in ("mysql", "mongodb"):
         platform._rows.is_empty = empties  # type: ignore[method-assign]
         with pytest.raises(NotSupported, match="nullable"):
-            platform.add_column("t", ColumnAttribute("m", "INT", nullable=False), to=to)  # type: ignore[arg-type]
+            platform.add_column("t", ColumnAttribute("m", "INT", nullable=False), to=to)
         platform._rows.is_empty = original  # type: ignore[method-assign]
         assert platform.read("t", 2) == {"id": 2, "n": 2, "doc": None}
         assert platform.delete("t", 2)

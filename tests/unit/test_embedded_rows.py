@@ -40,7 +40,7 @@ def create(
         text_collation=BINARY,
     )
     store.rows.check_placeable(declared)
-    association = store.rows.put_association(declared, previous_epoch=None)
+    association = store.rows.add_association(declared)
     store.rows.create_table(association)
     return association
 
@@ -158,7 +158,7 @@ def test_composite_keys_are_read_in_order(store: EmbeddedStore) -> None:
 def test_revisions_grow_and_documents_follow_their_rows(store: EmbeddedStore) -> None:
     columns = [ColumnAttribute("id", "INT"), ColumnAttribute("x", "INT")]
     declared = declare("t", columns, 0, key_collation=BINARY, text_collation=BINARY)
-    table = store.rows.put_association(declared, previous_epoch=None)
+    table = store.rows.add_association(declared)
     store.rows.create_table(table)
     insert(store, table, {"id": 1}, {"id": 2})
     image = b"\x0e\x00\x00\x00\x10_id\x00\x01\x00\x00\x00\x00"
@@ -180,41 +180,27 @@ def test_revisions_grow_and_documents_follow_their_rows(store: EmbeddedStore) ->
     assert record(((1,), None))[0].revision > third.revision
 
 
-def test_a_column_left_over_from_a_dead_call_is_replaced(store: EmbeddedStore) -> None:
+def test_rows_that_exist_take_the_default_of_a_new_column(store: EmbeddedStore) -> None:
     table = create(store, "t", [ColumnAttribute("id", "INT")])
     insert(store, table, {"id": 1})
-
-    def column(type_text: str, default: object) -> Column:
-        return Column(ColumnAttribute("x", type_text, nullable=False, default=default), "mysql", "x")
-
-    store.rows.add_column(table, column("INT", 7))  # and its caller died before the catalog named it
-    added = column("VARCHAR(9)", "new")
+    added = Column(ColumnAttribute("x", "VARCHAR(9)", nullable=False, default="new"), "mysql", "x")
     store.rows.add_column(table, added)
-    table = store.rows.put_association(replace(table, columns=(*table.columns, added)), previous_epoch=table.epoch)
+    table = store.rows.put_association(replace(table, columns=(*table.columns, added)))
     (row,) = store.rows.fetch_many(select(table), [(1,)])
     assert row is not None
     assert row.values == (1, "new")
 
 
-def test_a_not_null_column_without_default_needs_an_empty_table(store: EmbeddedStore) -> None:
-    table = create(store, "t", [ColumnAttribute("id", "INT")])
-    column = Column(ColumnAttribute("x", "INT", nullable=False), "mysql", "x")
-    store.rows.add_column(table, column)
-    insert(store, table, {"id": 1})
-    with pytest.raises(SchemaError, match="default"):
-        store.rows.add_column(table, column)
-
-
 def test_an_old_association_is_noticed(store: EmbeddedStore) -> None:
     table = create(store, "t", [ColumnAttribute("id", "INT")])
-    newer = store.rows.put_association(table, previous_epoch=table.epoch)
+    newer = store.rows.put_association(table)
     assert newer.epoch == table.epoch + 1
     with pytest.raises(StaleAssociation):
         store.rows.fetch_many(select(table), [(1,)])
     with pytest.raises(StaleAssociation):
         insert(store, table, {"id": 1})
     with pytest.raises(StaleAssociation):
-        store.rows.put_association(table, previous_epoch=table.epoch)
+        store.rows.put_association(table)
     store.rows.drop_table(newer)
     with pytest.raises(StaleAssociation):
         store.rows.fetch_many(select(newer), [(1,)])
