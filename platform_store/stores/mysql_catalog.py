@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -57,6 +58,7 @@ class MysqlCatalog:
         self._connections = connections
         digest = hashlib.sha256(database.encode()).hexdigest()
         self._lock_name = f"platform_store:{digest[:32]}"
+        self._own = threading.local()  # the session of the schema change a thread is making
         with connections.lease() as session:
             self._read_settings(session)
             for statement in sql.CREATE_OWN_TABLES:
@@ -90,7 +92,7 @@ class MysqlCatalog:
     # The catalog
 
     def load_catalog(self, name: str | None = None) -> list[Association]:
-        with self._connections.lease() as session:
+        with self._session() as session:
             if name is None:
                 rows = session.rows(sql.LOAD_CATALOG + " ORDER BY name")
             else:
@@ -99,15 +101,36 @@ class MysqlCatalog:
 
     @contextlib.contextmanager
     def schema_lock(self) -> Iterator[None]:
-        # Outside the pool, like every statement of a schema change: it must not wait for slots that readers hold.
+        """The lock lives and dies with a connection outside the pool, and so does every statement under it.
+
+        A schema change never waits for a slot that readers hold, and one that has lost the lock can do nothing more.
+        """
         with self._connections.dedicated() as session:
             if session.rows("SELECT GET_LOCK(%s, %s)", [self._lock_name, _SCHEMA_LOCK_SECONDS]) != ((1,),):
                 raise TransientError("mysql", f"another schema change has been under way for {_SCHEMA_LOCK_SECONDS} s")
-            yield  # closing the connection releases the lock
+            self._own.session = session
+            try:
+                yield  # closing the connection releases the lock
+            finally:
+                self._own.session = None
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[MysqlSession]:
+        """The connection of the schema change that this thread is making; else one of the pool."""
+        session: MysqlSession | None = getattr(self._own, "session", None)
+        if session is None:
+            with self._connections.lease() as session:
+                yield session
+            return
+        try:
+            yield session
+        except Exception:
+            session.rollback()
+            raise
 
     def add_association(self, association: Association) -> Association:
         row = (association.name, association.state, association.storage_format, association.definition())
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             try:
                 (table_id,) = session.insert_rows(sql.INSERT_CATALOG_ROW, [("(%s, 1, %s, %s, %s)", row)])
             except DuplicateKey:
@@ -115,7 +138,7 @@ class MysqlCatalog:
         return replace_epoch(association, 1, table_id)
 
     def put_association(self, association: Association, *, only_if_empty: bool = False) -> Association:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             session.begin()
             if session.rows(sql.LOCK_CATALOG_ROW, [association.table_id]) != ((association.epoch,),):
                 raise StaleAssociation(association.name)
@@ -126,7 +149,7 @@ class MysqlCatalog:
         return replace_epoch(association, association.epoch + 1)
 
     def remove_association(self, association: Association) -> None:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             session.begin()
             session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
             session.execute(sql.DELETE_CATALOG_ROW, [association.table_id])
@@ -135,7 +158,7 @@ class MysqlCatalog:
     # Tables
 
     def table_exists(self, name: str) -> bool:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             return bool(session.rows(_TABLE, [name]))
 
     def check_placeable(self, association: Association) -> None:
@@ -144,7 +167,7 @@ class MysqlCatalog:
             raise SchemaError("this server folds table names to lower case: use one", table=association.name)
         wanted = {c.attribute.collation: c.name for c in association.columns if c.attribute.collation is not None}
         if wanted:
-            with self._connections.dedicated() as session:
+            with self._session() as session:
                 known = {row[0] for row in session.rows(_COLLATIONS, [list(wanted)])}
             for collation in wanted.keys() - known:
                 raise SchemaError(
@@ -152,14 +175,14 @@ class MysqlCatalog:
                 )
 
     def create_table(self, association: Association) -> None:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             session.execute(ddl.create_table(association, self._connections.literal))
             for index in association.indexes:
                 if all(association.by_name[name].in_mysql for name in index.columns):
                     session.execute(ddl.create_index(association, index))
 
     def drop_table(self, association: Association, *, only_ours: bool = False) -> int:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             found = session.rows(_TABLE, [association.name])
             if not found or (only_ours and found[0][2] != ddl.table_comment(association)):
                 return 0
@@ -168,7 +191,7 @@ class MysqlCatalog:
             return rows
 
     def describe_foreign(self, name: str) -> ForeignTable:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             found = session.rows(_TABLE, [name])
             if not found:
                 raise SchemaError("MySQL has no such table", table=name)
@@ -186,7 +209,7 @@ class MysqlCatalog:
         return ForeignTable(columns, revision is not None, count)
 
     def differences(self, association: Association) -> tuple[str, ...]:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             found = {row[0]: row[1] for row in session.rows(_COLUMNS, [association.name])}
         if not found:
             return ("MySQL has no such table",)
@@ -211,41 +234,41 @@ class MysqlCatalog:
             return ()
         statement = ddl.add_revision(association.name)
         if not dry_run:
-            with self._connections.dedicated() as session:
+            with self._session() as session:
                 session.execute(statement)
         return (statement.replace("%%", "%"),)
 
     def add_column(self, association: Association, column: Column) -> None:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             session.execute(ddl.add_column(association, _loose(column), self._connections.literal))
 
     def tighten_column(self, association: Association, column: Column) -> None:
         if column.required:
-            with self._connections.dedicated() as session:
+            with self._session() as session:
                 session.execute(ddl.modify_column(association, column, self._connections.literal))
 
     def loosen_column(self, association: Association, column: Column) -> None:
         if column.required:
-            with self._connections.dedicated() as session:
+            with self._session() as session:
                 session.execute(ddl.modify_column(association, _loose(column), self._connections.literal))
 
     def drop_column(self, association: Association, column: Column) -> None:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             if any(row[0] == column.name for row in session.rows(_COLUMNS, [association.name])):
                 session.execute(ddl.drop_column(association, column))
 
     def rename_column(self, association: Association, old: str, new: str) -> None:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             if any(row[0] == old for row in session.rows(_COLUMNS, [association.name])):
                 session.execute(ddl.rename_column(association, old, new))
 
     def is_empty(self, association: Association) -> bool:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             return not _has_rows(session, association)
 
     def forget_revisions(self, association: Association) -> Association:
         """Notes the revision up to which documents are gone; rewriting every row could take hours."""
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             session.begin()
             (discarded_at,) = session.insert_rows(
                 sql.INSERT_ENTRIES, [("(%s, '', %s, '', NULL)", (association.table_id, association.epoch))]
@@ -255,7 +278,7 @@ class MysqlCatalog:
         return replace(association, discarded_at=discarded_at)
 
     def raise_revisions(self, above: int) -> None:
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             # InnoDB never lowers the counter by this, and keeps it over restarts (MySQL 8.0, MariaDB 10.2.4 and later).
             session.execute(f"ALTER TABLE {sql.JOURNAL} AUTO_INCREMENT = {int(above) + 1}")
 
@@ -264,7 +287,7 @@ class MysqlCatalog:
         head = f"INSERT INTO {quote(association.name)} ({quote_list(association.key_names)}) VALUES "
         template = f"({sql.placeholders(len(association.key_columns))})"
         iterator, inserted = iter(keys), 0
-        with self._connections.dedicated() as session:
+        with self._session() as session:
             while batch := list(islice(iterator, 1000)):
                 condition, parameters = sql.key_sql(association, batch)
                 present = set(

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -388,6 +388,15 @@ def test_a_closed_pipe_is_quiet(customer: Run, chosen: str) -> None:
         assert running.stderr.read() == b""
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A runner in the background may ignore SIGINT, and a child inherits that; what is handled, it takes as usual."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_130(customer: Run) -> None:
     with process("load", "customer", "-", "--input-format", "jsonl", "--batch-size", "1") as running:
         assert running.stdin is not None
