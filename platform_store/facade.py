@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from platform_store.adoption import Adopter
 from platform_store.catalog import Catalog
 from platform_store.config import Config
 from platform_store.delete import Deleter
@@ -66,6 +67,7 @@ class Platform:
         self._catalog = Catalog(self._rows)
         self._journal = Journal(self._rows, self._documents, require_documents=require_documents)
         self._schema = Schema(self._rows, self._documents, self._catalog)
+        self._adopter = Adopter(self._rows, self._documents, self._catalog)
         self._writer = Writer(self._rows, self._documents, self._catalog, self._journal)
         self._reader = Reader(self._rows, self._documents, self._catalog)
         self._deleter = Deleter(self._rows, self._documents, self._catalog, self._journal)
@@ -180,7 +182,7 @@ class Platform:
         Raises:
             SchemaError: the table has no usable key, or a column that cannot be carried.
         """
-        return self._schema.associate(name, columns=columns, flag=flag, dry_run=dry_run)
+        return self._adopter.associate(name, columns=columns, flag=flag, dry_run=dry_run)
 
     def tables(self) -> list[str]:
         """The names of the live tables in association, in order."""

@@ -1,4 +1,4 @@
-"""Creating, adopting, changing and dropping logical tables.
+"""Creating, changing and dropping logical tables.
 
 Every change is made under one lock between all processes, writes its intention into the catalog before it touches a
 store and its completion after, so that a change that died half-way is finished or undone by calling it again.
@@ -6,25 +6,24 @@ store and its completion after, so that a change that died half-way is finished 
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
 from platform_store.association import Association, Change, Column
 from platform_store.catalog import Catalog, not_live
 from platform_store.declaration import check_document_column, checked_column, declare
-from platform_store.errors import Diverged, NotSupported, PlatformStoreError, SchemaError, ValueRejected
+from platform_store.definitions import Definitions
+from platform_store.errors import NotSupported, PlatformStoreError, SchemaError
 from platform_store.names import check_column_names, check_field_name, check_table_name
 from platform_store.records import (
-    Adoption,
     ColumnAttribute,
     Index,
     Placement,
     Removed,
 )
-from platform_store.stores.base import DocumentStore, DuplicateKey, ForeignTable, NotEmpty, RowStore, StaleAssociation
+from platform_store.stores.base import DocumentStore, NotEmpty, RowStore
 
 logger = logging.getLogger("platform_store")
 
@@ -34,6 +33,7 @@ class Schema:
 
     def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog):
         self._rows, self._documents, self._catalog = rows, documents, catalog
+        self._definitions = Definitions(rows, documents, catalog)
 
     def create_table(
         self,
@@ -59,11 +59,11 @@ class Schema:
             text_collation=self._rows.text_collation,
         )
         self._rows.check_placeable(association)
-        with self._changing(name):
+        with self._definitions.changing(name):
             existing = self._catalog.reload(name)
             if existing is not None and existing.state == "creating":
                 # Creators hold the schema lock, so this one is dead.
-                self._undo_creation(existing)
+                self._definitions.undo_creation(existing)
                 existing = None
             if existing is not None:
                 if existing.state != "live":
@@ -94,187 +94,21 @@ class Schema:
                 self._index_documents(association, index)
             self._rows.put_association(replace(association, state="live"))
         except BaseException:
-            self._undo_creation(association)
+            self._catalog.forget(name)
+            self._definitions.undo_creation(association)
             raise
-        finally:
-            self._catalog.reload(name)
+        self._catalog.reload(name)
 
     def _index_documents(self, association: Association, index: Index) -> None:
         columns = [association.by_name[name] for name in index.columns]
         if all(column.in_mongodb for column in columns):
             self._documents.create_index(association, [column.field for column in columns])
 
-    def _undo_creation(self, association: Association) -> None:
-        """Removes what a failed creation made: never a table or a collection that somebody else made meanwhile."""
-        name = association.name
-        try:
-            current = self._catalog.reload(name)
-            if current is None or (current.table_id, current.state) != (association.table_id, association.state):
-                return
-            self._rows.drop_table(association, only_ours=True)
-            made = not association.collection_existed and self._documents.collection_exists(name)
-            if made and self._documents.count(name) == 0:
-                self._documents.drop_collection(name)
-            self._rows.remove_association(association)
-            self._catalog.forget(name)
-        except PlatformStoreError as error:
-            # The catalog still says what was begun: the next call of that name undoes it.
-            logger.warning("the unfinished creation of table %r is undone later: %s", name, error)
-
-    @contextlib.contextmanager
-    def _changing(self, table: str) -> Iterator[None]:
-        """Serialises the change with those of all processes, and names what stands in its way."""
-        with self._rows.schema_lock():
-            try:
-                yield
-            except StaleAssociation as stale:
-                raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
-            except DuplicateKey:
-                raise SchemaError("the _ids of two documents are one key under its collation", table=table) from None
-
-    def associate(
-        self,
-        name: str,
-        *,
-        columns: Iterable[ColumnAttribute] | None = None,
-        flag: int | None = None,
-        dry_run: bool = False,
-    ) -> Adoption:
-        """See :meth:`Platform.associate`."""
-        check_table_name(name)
-        declared = None if columns is None else list(columns)
-        with self._changing(name):
-            existing = self._catalog.reload(name)
-            if existing is not None and existing.state == "adopting":
-                self._undo_creation(existing)
-            elif existing is not None:
-                raise SchemaError("it is already in association", table=name)
-            has_collection = self._documents.collection_exists(name)
-            if not self._rows.table_exists(name):
-                if not has_collection:
-                    raise SchemaError("neither a MySQL table nor a collection of that name exists", table=name)
-                return self._adopt_collection(name, declared, flag, dry_run)
-            foreign = self._rows.describe_foreign(name)
-            association = self._around_table(name, foreign, declared, flag, has_collection)
-            return self._adopt_table(association, foreign, dry_run)
-
-    def _around_table(
-        self,
-        name: str,
-        foreign: ForeignTable,
-        declared: list[ColumnAttribute] | None,
-        flag: int | None,
-        has_collection: bool,
-    ) -> Association:
-        """The association of an existing MySQL table: its columns first, then those declared for documents."""
-        in_mysql = {column.name for column in foreign.columns}
-        added = [] if declared is None else [a for a in declared if a.name not in in_mysql]
-        if declared is not None:
-            missing = in_mysql - {attribute.name for attribute in declared}
-            if missing:
-                raise SchemaError(f"columns leaves out MySQL's columns {sorted(missing)}", table=name)
-            for column in foreign.columns:
-                self._check_declared_type(name, column, declared)
-        last = len(foreign.columns) - 1
-        if flag not in (None, -1, last):
-            raise SchemaError(
-                f"flag {flag} does not fit: MySQL's table has the columns 0 to {last}; "
-                "move_column() moves one once the table is adopted",
-                table=name,
-            )
-        if flag == -1 and added:
-            raise SchemaError("flag -1 puts every column in both stores, but MySQL lacks some", table=name)
-        check_column_names(name, [column.name for column in foreign.columns] + [a.name for a in added])
-        placement: Placement = "both" if flag == -1 else "mysql"
-        placed = [replace(column, placement="both" if column.key else placement) for column in foreign.columns]
-        for attribute in added:
-            checked = checked_column(name, attribute, default_collation=self._rows.text_collation)
-            placed.append(Column(checked, "mongodb", attribute.name))
-        for column in placed:
-            check_document_column(name, column)
-        return Association(
-            name, 0, 1, tuple(placed), extra=has_collection and not added, collection_existed=has_collection
-        )
-
-    def _check_declared_type(self, name: str, column: Column, declared: list[ColumnAttribute]) -> None:
-        attribute = next(a for a in declared if a.name == column.name)
-        if checked_column(name, replace(attribute, default=None)).type != column.attribute.type:
-            raise SchemaError(
-                f"it is declared {attribute.type}, MySQL has {column.attribute.type}", table=name, column=column.name
-            )
-
-    def _adopt_table(self, association: Association, foreign: ForeignTable, dry_run: bool) -> Adoption:
-        name = association.name
-        self._rows.check_placeable(association)
-        documents = self._documents.count(name) if association.collection_existed else 0
-        self._check_no_revisions(association)
-        statements = self._rows.adopt_table(association, has_revision=foreign.has_revision, dry_run=True)
-        warnings = _adoption_warnings(association, foreign.rows, documents)
-        if not dry_run:
-            self._rows.adopt_table(association, has_revision=foreign.has_revision, dry_run=False)
-            if not association.collection_existed:
-                self._documents.create_collection(association)
-            association = self._rows.add_association(association)
-            self._catalog.reload(name)
-        return Adoption(association.describe(), statements, warnings, foreign.rows, documents, dry_run)
-
-    def _adopt_collection(
-        self, name: str, declared: list[ColumnAttribute] | None, flag: int | None, dry_run: bool
-    ) -> Adoption:
-        """Makes a MySQL table of keys for a collection that is there: one row for each document."""
-        if declared is None or flag is None:
-            raise SchemaError("a collection alone says nothing of types: give columns= and flag=0", table=name)
-        association = declare(
-            name,
-            declared,
-            flag,
-            extra=True,
-            key_collation=self._rows.key_collation,
-            text_collation=self._rows.text_collation,
-        )
-        if flag != len(association.key_columns) - 1:
-            raise SchemaError("adopting a collection leaves every column but the key in MongoDB: flag=0", table=name)
-        association = replace(association, collection_existed=True)
-        self._rows.check_placeable(association)
-        self._check_no_revisions(association)
-        documents = 0
-        for identifier in self._documents.identifiers(name, 1000):
-            try:
-                association.decode_id(identifier)
-            except ValueRejected as error:
-                raise SchemaError(
-                    f"a document's _id cannot be a key of type {association.key_columns[0].type.ddl}: {error.reason}",
-                    table=name,
-                ) from None
-            documents += 1
-        warnings = _adoption_warnings(association, documents, documents)
-        statements = (f"CREATE TABLE {name} ({', '.join(association.key_names)}, _rev)", f"INSERT of {documents} keys")
-        if not dry_run:
-            association = self._rows.add_association(replace(association, state="adopting"))
-            try:
-                self._rows.create_table(association)
-                keys = (association.decode_id(identifier) for identifier in self._documents.identifiers(name, 1000))
-                self._rows.fill_keys(association, keys)
-                self._rows.put_association(replace(association, state="live"))
-            except BaseException:
-                self._undo_creation(association)
-                raise
-            finally:
-                self._catalog.reload(name)
-        return Adoption(association.describe(), statements, warnings, documents, documents, dry_run)
-
-    def _check_no_revisions(self, association: Association) -> None:
-        if association.collection_existed and self._documents.uses_reserved_fields(association.name):
-            raise SchemaError(
-                "its collection has documents with a field '_rev' or '_deleted' from elsewhere: rename it first",
-                table=association.name,
-            )
-
     def add_column(self, table: str, column: ColumnAttribute, to: Placement) -> None:
         """See :meth:`Platform.add_column`."""
         if to not in get_args(Placement):
             raise SchemaError(f"to= is one of {', '.join(get_args(Placement))}", table=table, column=column.name)
-        with self._changing(table):
+        with self._definitions.changing(table):
             association = self._live(table)
             check_column_names(table, [column.name], existing=association.by_name)
             attribute = checked_column(table, column, default_collation=self._rows.text_collation)
@@ -301,7 +135,7 @@ class Schema:
 
     def drop_column(self, table: str, column: str) -> None:
         """See :meth:`Platform.drop_column`."""
-        with self._changing(table):
+        with self._definitions.changing(table):
             unfinished = self._unfinished(table)
             association = self._live(table)
             if unfinished is not None and unfinished.kind == "drop" and unfinished.column.name == column:
@@ -317,7 +151,7 @@ class Schema:
 
     def rename_column(self, table: str, old: str, new: str) -> None:
         """See :meth:`Platform.rename_column`."""
-        with self._changing(table):
+        with self._definitions.changing(table):
             unfinished = self._unfinished(table)
             association = self._live(table)
             if unfinished is not None and (unfinished.column.name, unfinished.new_name) == (old, new):
@@ -352,12 +186,12 @@ class Schema:
 
     def drop_table(self, table: str) -> Removed:
         """See :meth:`Platform.drop_table`."""
-        with self._changing(table):
+        with self._definitions.changing(table):
             association = self._catalog.reload(table)
             if association is None:
                 raise SchemaError("there is no such table in association", table=table)
             if association.state in ("creating", "adopting"):
-                self._undo_creation(association)
+                self._definitions.undo_creation(association)
                 return Removed(table, 0, 0, True, False)
             if association.state != "dropping":
                 association = self._put(replace(association, state="dropping"))
@@ -372,7 +206,7 @@ class Schema:
     def drop_collection(self, name: str, *, discard_document_columns: bool = False) -> Removed:
         """See :meth:`Platform.drop_collection`."""
         check_table_name(name)
-        with self._changing(name):
+        with self._definitions.changing(name):
             association = self._catalog.reload(name)
             if association is None:
                 if not self._documents.collection_exists(name):
@@ -447,17 +281,3 @@ def _changeable(association: Association, name: str) -> Column:
         if name in index.columns:
             raise SchemaError(f"the index {list(index.columns)} uses it", table=association.name, column=name)
     return column
-
-
-def _adoption_warnings(association: Association, rows: int, documents: int) -> tuple[str, ...]:
-    warnings = [
-        "writers that bypass the library are seen at once in MySQL columns; they must not touch _rev, and must not "
-        "delete a row and insert its key again"
-    ]
-    if documents:
-        warnings.append(f"{documents} documents, {rows} rows: a document whose _id is no row's key is never shown")
-    if not association.exact_keys:
-        warnings.append("the key's collation equates different spellings: reads of many keys ask for each by itself")
-    if any(column.placement == "both" and not column.key for column in association.columns):
-        warnings.append("columns in both stores reach the documents as rows are written; MySQL answers until then")
-    return tuple(warnings)

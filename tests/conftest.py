@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the containers of this session; private servers go on, for the next one to start at once."""
+    """End the containers of this run; private servers go on, for the next one to start at once."""
     config.stash[RESOURCES].close()
 
 
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config) -> Servers:
-    """The real servers of this session, with the reason for each one missing."""
+    """The real servers of this run, with the reason for each one missing."""
     return _provided(pytestconfig)
 
 

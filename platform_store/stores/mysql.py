@@ -16,7 +16,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 from dbutils.pooled_db import PooledDB
@@ -37,41 +37,13 @@ from platform_store.errors import (
     ValueRejected,
 )
 from platform_store.stores.base import DuplicateKey, Parameters, StaleAssociation
+from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY
 
 _SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 """Strict; zero dates and a key of 0 are values like others, since adopted tables hold them."""
 
 _PING_AFTER_IDLE = 1.0  # seconds
 _MAX_STATEMENT = 512 * 1024  # characters of one multi-row statement
-
-_Kind: TypeAlias = Literal["transient", "duplicate", "stale", "value", "conflict", "lost", "access", "schema"]
-
-_CODES: Mapping[_Kind, str] = {
-    "transient": "1205 1213 3058 3572",
-    "duplicate": "1062 1586",
-    "stale": "1054 1146 1412 1615",
-    "value": (
-        "167 1048 1138 1153 1263 1264 1265 1292 1364 1365 1366 1367 1406 1411 1416 1441 1467 1525 1690 3037 3140 3141 "
-        "3144 3149 3156 3617 3732 3819 3854 4025"
-    ),
-    "conflict": "1216 1217 1451 1452 1761 1762",  # foreign keys
-    "lost": (
-        "0 1040 1042 1043 1053 1077 1078 1079 1080 1152 1158 1159 1160 1161 1184 1203 1226 1290 1317 1836 1927 1969 "
-        "2002 2003 2005 2006 2012 2013 2014 2026 2027 2055 3024 3032 4031"
-    ),
-    "access": "1044 1045 1049 1095 1130 1131 1132 1133 1142 1143 1227 1251 1370 1524 1698 1820 3118 3159",
-    "schema": (
-        "1005 1007 1008 1050 1051 1052 1055 1059 1060 1061 1063 1067 1068 1069 1070 1071 1072 1073 1074 1075 1090 1091 "
-        "1101 1103 1109 1113 1115 1117 1118 1140 1163 1166 1167 1170 1171 1176 1193 1222 1241 1242 1248 1253 1273 1280 "
-        "1291 1293 1294 1305 1318 1347 1427 1506 1553 1582 1583 1664 1687 1688 1794 1827 1829 1830 1831 1833 3152 3730 "
-        "3780 3959 3962"
-    ),
-}
-_KIND_OF: Mapping[int, _Kind] = {int(code): kind for kind, codes in _CODES.items() for code in codes.split()}
-_EXHAUSTED = {167, 1467}  # MariaDB's number, and MySQL's
-_STALE = {code for code, kind in _KIND_OF.items() if kind == "stale"}
-_NAMING_ONLY = {1054, 1146} | {code for code, kind in _KIND_OF.items() if kind == "schema"}
-"""Errors whose message holds identifiers and limits only, never a row's value or a piece of the statement."""
 
 _SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
 
@@ -84,9 +56,9 @@ def translate(error: pymysql.Error) -> Exception:
     """Our error for one of PyMySQL's. The server's text is passed on only where it can hold no value."""
     code = error.args[0] if error.args and isinstance(error.args[0], int) else None
     said = describe_code(code)
-    if code in _NAMING_ONLY and len(error.args) > 1:
+    if code in NAMING_ONLY and len(error.args) > 1:
         said = f"{error.args[1]} ({said})"
-    match _KIND_OF.get(code) if code is not None else None:
+    match KIND_OF.get(code) if code is not None else None:
         case "transient":
             return TransientError("mysql", said, code=code)
         case "duplicate":
@@ -109,7 +81,7 @@ def translate(error: pymysql.Error) -> Exception:
 def _refused_value(code: int | None, said: str) -> ValueRejected:
     if code == ER.NET_PACKET_TOO_LARGE:
         return ValueRejected("the statement is larger than the server's max_allowed_packet: raise it")
-    if code in _EXHAUSTED:
+    if code in EXHAUSTED:
         return ValueRejected(f"the AUTO_INCREMENT column has no number left (error {code})")
     return ValueRejected(f"MySQL refuses a value: {said}")
 

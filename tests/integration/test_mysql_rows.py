@@ -16,6 +16,7 @@ from platform_store.association import Association, KeyValues
 from platform_store.config import MysqlConfig
 from platform_store.rows import select
 from platform_store.stores import mysql as mysql_store
+from platform_store.stores import mysql_codes
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.mysql_rows import MysqlRowStore
 from tests.integration.conftest import Servers
@@ -307,5 +308,5 @@ def _shown(store: MysqlRowStore, association: Association) -> list[list[tuple[ob
 
 
 def test_no_number_has_two_kinds() -> None:
-    listed = [code for codes in mysql_store._CODES.values() for code in codes.split()]
-    assert len(listed) == len(set(listed)) == len(mysql_store._KIND_OF)
+    listed = [code for codes in mysql_codes.CODES.values() for code in codes.split()]
+    assert len(listed) == len(set(listed)) == len(mysql_codes.KIND_OF)

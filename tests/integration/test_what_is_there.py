@@ -69,7 +69,7 @@ def test_a_creation_that_died_takes_nobody_elses_with_it(servers_of_test: Server
 
     with servers_of_test.open() as dying:
         dying._rows.create_table = dies  # type: ignore[method-assign]
-        dying._schema._undo_creation = dies  # type: ignore[method-assign]
+        dying._schema._definitions.undo_creation = dies  # type: ignore[method-assign]
         with pytest.raises(Killed):
             dying.create_table("victim", COLUMNS, flag=0)
     servers_of_test.sql("CREATE TABLE victim (id INT PRIMARY KEY)")
@@ -92,7 +92,7 @@ def test_an_adoption_that_died_is_finished_by_calling_it_again(servers_of_test: 
     servers_of_test.mongodb["visit"].insert_many([{"_id": n, "doc": n} for n in range(50)])
     with servers_of_test.open() as dying:
         dying._rows.fill_keys = dies  # type: ignore[method-assign, assignment]
-        dying._schema._undo_creation = dies  # type: ignore[method-assign, assignment]
+        dying._adopter._definitions.undo_creation = dies  # type: ignore[method-assign, assignment]
         with pytest.raises(Killed):
             dying.associate("visit", columns=COLUMNS, flag=0)
     with pytest.raises(SchemaError, match="associate"):
@@ -108,7 +108,7 @@ def test_what_drop_table_does_to_an_adoption_that_died(servers_of_test: Servers,
     servers_of_test.mongodb["visit"].insert_one({"_id": 1, "doc": 1})
     with servers_of_test.open() as dying:
         dying._rows.fill_keys = dies  # type: ignore[method-assign, assignment]
-        dying._schema._undo_creation = dies  # type: ignore[method-assign, assignment]
+        dying._adopter._definitions.undo_creation = dies  # type: ignore[method-assign, assignment]
         with pytest.raises(Killed):
             dying.associate("visit", columns=COLUMNS, flag=0)
     platform.drop_table("visit")

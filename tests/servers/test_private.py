@@ -21,7 +21,7 @@ from tests.servers.provide import Servers
 def home(servers: Servers, mysql_url: str, tmp_path: Path) -> Iterator[Path]:
     """A place for servers that only this test knows."""
     if not servers.source.startswith("private servers"):
-        pytest.skip("this session does not use private servers")
+        pytest.skip("this run does not use private servers")
     yield tmp_path / "s"
     private.stop(tmp_path / "s")
     shutil.rmtree(tmp_path / "s", ignore_errors=True)  # hundreds of megabytes

@@ -13,6 +13,7 @@ from platform_store import errors
 from platform_store.errors import PlatformStoreError
 from platform_store.stores import mongodb as mongodb_store
 from platform_store.stores import mysql as mysql_store
+from platform_store.stores import mysql_codes
 from platform_store.stores.base import DuplicateKey, StaleAssociation
 
 SECRET = "geheim-张伟"
@@ -39,7 +40,7 @@ def test_every_error_number_of_mysql(code: int) -> None:
     ours = mysql_store.translate(kind(code, SECRET))
     assert isinstance(ours, (PlatformStoreError, *INTERNAL))
     assert type(ours) is not PlatformStoreError
-    names_only = code in mysql_store._NAMING_ONLY or code in mysql_store._STALE
+    names_only = code in mysql_codes.NAMING_ONLY or code in mysql_codes.STALE
     assert names_only or SECRET not in str(ours)
 
 

@@ -25,7 +25,7 @@ NEEDS_MYSQL = "def test_on_mysql(mysql_url): raise AssertionError('must not run'
 
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No setting of this session leaks into the choice under test."""
+    """No setting of this run leaks into the choice under test."""
     for name in [name for name in os.environ if name.startswith("PLATFORM_STORE_")]:
         monkeypatch.delenv(name)
     return monkeypatch

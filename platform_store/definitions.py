@@ -1,0 +1,49 @@
+"""What every change of a definition goes through: one lock between all processes, and the undo of a creation."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from platform_store.association import Association
+from platform_store.catalog import Catalog
+from platform_store.errors import Diverged, PlatformStoreError, SchemaError
+from platform_store.stores.base import DocumentStore, DuplicateKey, RowStore, StaleAssociation
+
+logger = logging.getLogger("platform_store")
+
+
+class Definitions:
+    """Over one pair of stores."""
+
+    def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog):
+        self._rows, self._documents, self._catalog = rows, documents, catalog
+
+    @contextlib.contextmanager
+    def changing(self, table: str) -> Iterator[None]:
+        """Serialises the change with those of all processes, and names what stands in its way."""
+        with self._rows.schema_lock():
+            try:
+                yield
+            except StaleAssociation as stale:
+                raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
+            except DuplicateKey:
+                raise SchemaError("the _ids of two documents are one key under its collation", table=table) from None
+
+    def undo_creation(self, association: Association) -> None:
+        """Removes what a failed creation made: never a table or a collection that somebody else made meanwhile."""
+        name = association.name
+        try:
+            current = self._catalog.reload(name)
+            if current is None or (current.table_id, current.state) != (association.table_id, association.state):
+                return
+            self._rows.drop_table(association, only_ours=True)
+            made = not association.collection_existed and self._documents.collection_exists(name)
+            if made and self._documents.count(name) == 0:
+                self._documents.drop_collection(name)
+            self._rows.remove_association(association)
+            self._catalog.forget(name)
+        except PlatformStoreError as error:
+            # The catalog still says what was begun: the next call of that name undoes it.
+            logger.warning("the unfinished creation of table %r is undone later: %s", name, error)
