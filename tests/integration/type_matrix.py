@@ -493,7 +493,7 @@ stay readable.
 - What comes back is what PyMySQL's default decoders give for the declared type. So FLOAT comes back with the six
   digits MySQL prints; the document holds it exactly. Dates that Python has no `date` for come back as text.
 - TIMESTAMP is a moment: a naive datetime is UTC, an aware one is converted. Sessions are pinned to `+00:00`.
-- SQL NULL is BSON null. A field that is missing is a row that was never given a document, not a value.
+- SQL NULL is a field that is missing; BSON null, which other writers may leave, is read as NULL too.
 - The ENUM value 0 (`''`, MySQL's mark for an invalid value) cannot be written under strict mode and is not supported.
 - MariaDB drops the sign of a negative zero, refuses JSON of more than 31 levels, and sorts CHAR (not VARCHAR) as if it
   were padded with spaces, which shows where a value continues another with a control character.
