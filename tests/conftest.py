@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import provide
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
@@ -20,7 +21,9 @@ UNIT_TESTS = Path(__file__).parent / "unit"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare the place where containers wait for the end of the session."""
+    """Prepare the place where containers wait for the end of the session; no property is judged by the clock."""
+    settings.register_profile("unhurried", parent=settings(), deadline=None)
+    settings.load_profile("unhurried")
     config.stash[RESOURCES] = contextlib.ExitStack()
 
 
