@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from platform_store.association import Association
 from platform_store.catalog import Catalog
-from platform_store.errors import Diverged, NotSupported, PlatformStoreError, TransientError, Unavailable
+from platform_store.errors import Diverged, NotSupported, TransientError, Unavailable
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
 from platform_store.rows import changes, check_on_conflict, new_row, select
@@ -32,7 +32,7 @@ class Transaction:
     def __init__(self, unit: Unit, catalog: Catalog, store: str):
         self._unit, self._catalog, self._store = unit, catalog, store
         self._fenced: dict[str, Association] = {}
-        self._lost: PlatformStoreError | None = None
+        self._lost: BaseException | None = None
         self._open = True
 
     def write(self, table: str, row: Row, *, on_conflict: OnConflict = "error") -> Key:
@@ -111,14 +111,19 @@ class Transaction:
             association = self._association(table)
             with self._unit.transaction.savepoint():
                 return change(association)
-        except PlatformStoreError as error:
-            del self._unit.entries[mark:]
-            if isinstance(error, TransientError) or (isinstance(error, Unavailable) and error.store == self._store):
+        except BaseException as error:
+            del self._unit.entries[mark:]  # they are undone with their rows, and must never reach MongoDB
+            if isinstance(error, StaleAssociation):
+                raise Diverged(f"MySQL's table is not as the catalog says: {error}", table=table) from None
+            if self._loses_everything(error):
                 self._lost = error
             raise
-        except StaleAssociation as stale:
-            del self._unit.entries[mark:]
-            raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
+
+    def _loses_everything(self, error: BaseException) -> bool:
+        """Whether the transaction is gone, or nobody knows where the interrupted connection stands."""
+        if isinstance(error, Unavailable):
+            return error.store == self._store
+        return isinstance(error, TransientError) or not isinstance(error, Exception)
 
     def _association(self, table: str) -> Association:
         """The association, its placement held until the end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from platform_store import (
     TransientError,
     ValueRejected,
 )
+from platform_store.unit import Unit
 from tests.contract.conftest import Backend
 
 COLUMNS = [
@@ -108,6 +110,28 @@ def test_a_change_that_raised_has_changed_nothing(tables: Platform) -> None:
         [{"id": 1, "n": 10, "doc": "eins"}, {"id": 2, "n": 20, "doc": "zwei"}],
         [{"id": 1, "n": None, "doc": "bleibt"}],
     ]
+    assert tables.status().pending_entries == 0
+
+
+def test_what_a_failed_change_journalled_never_reaches_mongodb(
+    tables: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that fails after its documents were recorded, by whatever error."""
+
+    original = Unit.put
+
+    def fails(*arguments: Any) -> None:
+        original(*arguments)
+        raise ZeroDivisionError
+
+    with tables.transaction() as tx:
+        tx.write("booking", {"id": 1, "doc": "bleibt"})
+        with monkeypatch.context() as patch:
+            patch.setattr(Unit, "put", fails)
+            with pytest.raises(ZeroDivisionError):
+                tx.write_many("booking", [{"id": 2, "doc": "weg"}])
+    assert tables._documents.count("booking") == 1  # a reader would not see the document of a row that is not there
+    assert _all(tables)[1] == [{"id": 1, "n": None, "doc": "bleibt"}]
     assert tables.status().pending_entries == 0
 
 
