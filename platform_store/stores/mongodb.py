@@ -292,9 +292,9 @@ class MongoDocumentStore:
             return self._collection(name).find_one(reserved, {"_id": 1}) is not None
 
     def count(self, name: str) -> int:
-        """From the collection's metadata: an exact count reads every document."""
-        with self._translated():
-            return self._collection(name).estimated_document_count()
+        """Without tombstones. It reads every document."""
+        with self._translated(seconds=_MAINTENANCE):
+            return self._collection(name).count_documents({DELETED: {"$ne": True}})
 
     def findings(self) -> list[Finding]:
         with self._translated():

@@ -196,7 +196,8 @@ def test_columns_that_cannot_change(platform: Platform) -> None:
 
 def test_dropping(platform: Platform) -> None:
     platform.create_table("card", [ID, DOC], flag=0)
-    platform.write_many("card", [{"id": 1, "doc": 1}, {"id": 2}])
+    platform.write_many("card", [{"id": 1, "doc": 1}, {"id": 2}, {"id": 3}])
+    platform.delete("card", 3)
     removed = platform.drop_table("card")
     assert (removed.table, removed.rows, removed.documents) == ("card", 2, 2)
     assert (removed.mysql_table, removed.collection) == (True, True)
