@@ -140,17 +140,10 @@ class Adopter:
         warnings = _adoption_warnings(association, documents, documents)
         statements = (f"CREATE TABLE {name} ({', '.join(association.key_names)}, _rev)", f"INSERT of {documents} keys")
         if not dry_run:
-            association = self._rows.add_association(replace(association, state="adopting"))
-            try:
-                self._rows.create_table(association)
-                keys = (association.decode_id(identifier) for identifier in self._documents.identifiers(name, 1000))
-                self._rows.fill_keys(association, keys)
-                self._rows.put_association(replace(association, state="live"))
-            except BaseException:
-                self._catalog.forget(name)
-                self._definitions.undo_creation(association)
-                raise
-            self._catalog.reload(name)
+            with self._definitions.creation(association, "adopting") as begun:
+                self._rows.create_table(begun)
+                keys = (begun.decode_id(identifier) for identifier in self._documents.identifiers(name, 1000))
+                self._rows.fill_keys(begun, keys)
         return Adoption(association.describe(), statements, warnings, documents, documents, dry_run)
 
     def _check_no_revisions(self, association: Association) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
-from platform_store.association import Association
+from platform_store.association import Association, State
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, PlatformStoreError, SchemaError
 from platform_store.stores.base import DocumentStore, DuplicateKey, RowStore, StaleAssociation
@@ -30,6 +31,19 @@ class Definitions:
                 raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
             except DuplicateKey:
                 raise SchemaError("the _ids of two documents are one key under its collation", table=table) from None
+
+    @contextlib.contextmanager
+    def creation(self, association: Association, state: State) -> Iterator[Association]:
+        """Announces a table in the catalog, and makes it live once the block has made both halves."""
+        begun = self._rows.add_association(replace(association, state=state))
+        try:
+            yield begun
+            self._rows.put_association(replace(begun, state="live"))
+        except BaseException:  # an interrupt too: half a table must not stay
+            self._catalog.forget(begun.name)
+            self.undo_creation(begun)
+            raise
+        self._catalog.reload(begun.name)
 
     def undo_creation(self, association: Association) -> None:
         """Removes what a failed creation made: never a table or a collection that somebody else made meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -64,7 +64,10 @@ class Platform:
         self._config = config
         self._rows, self._documents = _build(config)
         require_documents = config.mongodb is not None and config.mongodb.when_down == "fail"
-        self._catalog = Catalog(self._rows)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            self._catalog = Catalog(self._rows)
+            undo.pop_all()
         self._journal = Journal(self._rows, self._documents, require_documents=require_documents)
         self._schema = Schema(self._rows, self._documents, self._catalog)
         self._adopter = Adopter(self._rows, self._documents, self._catalog)
@@ -99,12 +102,11 @@ class Platform:
             Unavailable: MySQL cannot be reached. MongoDB may be down: writes are kept in the journal meanwhile.
         """
         platform = cls(_config_of(config, mysql, mongodb))
-        if save_to is not None:
-            try:
+        with ExitStack() as undo:
+            undo.callback(platform.close)
+            if save_to is not None:
                 platform._config.save(save_to)
-            except BaseException:
-                platform.close()
-                raise
+            undo.pop_all()
         return platform
 
     @classmethod
@@ -389,10 +391,10 @@ def _build(config: Config) -> tuple[RowStore, DocumentStore]:
     assert config.mysql is not None
     assert config.mongodb is not None
     rows = MysqlRowStore(config.mysql)
-    try:
+    with ExitStack() as undo:
+        undo.callback(rows.close)
         documents = MongoDocumentStore(config.mongodb)
+        undo.callback(documents.close)
         documents.check_deployment()
-    except BaseException:
-        rows.close()
-        raise
+        undo.pop_all()
     return rows, documents

@@ -85,19 +85,12 @@ class Schema:
             highest = self._documents.highest_revision(name)
             if highest:
                 self._rows.raise_revisions(highest)
-        association = self._rows.add_association(replace(association, state="creating", collection_existed=existed))
-        try:
-            self._rows.create_table(association)
+        with self._definitions.creation(replace(association, collection_existed=existed), "creating") as begun:
+            self._rows.create_table(begun)
             if not existed:
-                self._documents.create_collection(association)
-            for index in association.indexes:
-                self._index_documents(association, index)
-            self._rows.put_association(replace(association, state="live"))
-        except BaseException:
-            self._catalog.forget(name)
-            self._definitions.undo_creation(association)
-            raise
-        self._catalog.reload(name)
+                self._documents.create_collection(begun)
+            for index in begun.indexes:
+                self._index_documents(begun, index)
 
     def _index_documents(self, association: Association, index: Index) -> None:
         columns = [association.by_name[name] for name in index.columns]

@@ -78,7 +78,7 @@ class QueryResult:
             return None
         try:
             row = next(self._rows, None)
-        except BaseException:
+        except BaseException:  # an interrupt too: the connection holds the rest of an answer
             self.close()
             raise
         if row is None:

@@ -7,6 +7,8 @@ SELECT over one table.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from platform_store.config import EmbeddedConfig
 from platform_store.stores.embedded_documents import EmbeddedDocumentStore
 from platform_store.stores.embedded_engine import EmbeddedConnections
@@ -19,11 +21,10 @@ class EmbeddedStore:
 
     def __init__(self, config: EmbeddedConfig):
         self._connections = EmbeddedConnections(config)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._connections.close)
             self._connections.open(creation())
-        except BaseException:
-            self._connections.close()
-            raise
+            undo.pop_all()
         self.rows = EmbeddedRowStore(self._connections)
         self.documents = EmbeddedDocumentStore(self._connections)
 

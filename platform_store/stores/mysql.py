@@ -156,7 +156,7 @@ class _Connection(_Base):
             super().connect(sock)
             for statement in self._session:
                 self.query(statement)
-        except BaseException:
+        except BaseException:  # an interrupt between two statements, above all
             self.abandon()
             raise
 
@@ -376,7 +376,7 @@ class MysqlConnections:
                 self._lost_at = time.monotonic()  # the others are asked before they are used
                 session.abandon()
                 raise
-            except Exception:
+            except Exception:  # whatever the caller's block raised: its transaction ends here
                 session.rollback()
                 raise
             except BaseException:  # interrupted anywhere, even between a request and its answer
@@ -402,7 +402,7 @@ class MysqlConnections:
         except Exception:
             session.rollback()  # at once: the server may take its time to notice that the connection is gone
             raise
-        except BaseException:
+        except BaseException:  # interrupted anywhere: nobody knows what the server would answer next
             session.abandon()
             raise
         finally:

@@ -33,6 +33,5 @@ CODES: Mapping[Kind, str] = {
 }
 KIND_OF: Mapping[int, Kind] = {int(code): kind for kind, codes in CODES.items() for code in codes.split()}
 EXHAUSTED = {167, 1467}  # MariaDB's number, and MySQL's
-STALE = {code for code, kind in KIND_OF.items() if kind == "stale"}
 NAMING_ONLY = {1054, 1146} | {code for code, kind in KIND_OF.items() if kind == "schema"}
 """Errors whose message holds identifiers and limits only, never a row's value or a piece of the statement."""
