@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint servers servers-stop
+.PHONY: help setup demo test test-fast bench torture lint servers servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,6 +23,12 @@ test: $(DEV) ## run all tests; real servers are brought up where none are given
 
 test-fast: $(DEV) ## run the tests that need no server
 	PLATFORM_STORE_NO_SERVERS=1 $(BIN)/python -m pytest -m "not real" tests/unit tests/contract $(ARGS)
+
+bench: $(DEV) ## run the benchmarks on real servers (ARGS="...")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+torture: $(DEV) ## kill clients and servers under load for MINUTES (default 10), then check every row
+	@$(BIN)/python -m tests.torture --minutes $(or $(MINUTES),10) $(addprefix --seed ,$(SEED)) $(ARGS)
 
 lint: $(DEV) ## check style, types and layers
 	$(BIN)/ruff check .
