@@ -8,7 +8,7 @@ from dataclasses import replace
 from platform_store.association import Association, Column
 from platform_store.catalog import Catalog
 from platform_store.declaration import check_document_column, checked_column, declare
-from platform_store.definitions import Definitions
+from platform_store.definitions import Definitions, check_indexes
 from platform_store.errors import SchemaError, ValueRejected
 from platform_store.names import check_column_names, check_table_name
 from platform_store.records import Adoption, ColumnAttribute, Placement
@@ -97,7 +97,7 @@ class Adopter:
         name = association.name
         self._rows.check_placeable(association)
         documents = self._documents.count(name) if association.collection_existed else 0
-        self._check_no_revisions(association)
+        self._check_collection(association)
         statements = self._rows.adopt_table(association, has_revision=foreign.has_revision, dry_run=True)
         warnings = _adoption_warnings(association, foreign.rows, documents)
         if not dry_run:
@@ -126,7 +126,7 @@ class Adopter:
             raise SchemaError("adopting a collection leaves every column but the key in MongoDB: flag=0", table=name)
         association = replace(association, collection_existed=True)
         self._rows.check_placeable(association)
-        self._check_no_revisions(association)
+        self._check_collection(association)
         documents = 0
         for identifier in self._documents.identifiers(name, 1000):
             try:
@@ -146,7 +146,9 @@ class Adopter:
                 self._rows.fill_keys(begun, keys)
         return Adoption(association.describe(), statements, warnings, documents, documents, dry_run)
 
-    def _check_no_revisions(self, association: Association) -> None:
+    def _check_collection(self, association: Association) -> None:
+        if association.collection_existed:
+            check_indexes(association.name, self._documents)
         if association.collection_existed and self._documents.uses_reserved_fields(association.name):
             raise SchemaError(
                 "its collection has documents with a field '_rev' or '_deleted' from elsewhere: rename it first",

@@ -20,7 +20,7 @@ from bson.json_util import CANONICAL_JSON_OPTIONS
 
 from platform_store.codecs import STORAGE_FORMAT, Codec, codec_for
 from platform_store.errors import SchemaError, ValueRejected
-from platform_store.names import RESERVED_FIELDS
+from platform_store.names import FIELD_PREFIX, RESERVED_FIELDS
 from platform_store.records import (
     ColumnAttribute,
     ColumnDescription,
@@ -228,9 +228,9 @@ class Association:
 
     def encode_id(self, key: KeyValues) -> Any:
         """The ``_id`` of the document of the row with this key."""
+        if len(key) == 1:
+            return self.key_columns[0].codec.to_bson(key[0])
         parts = [column.codec.to_bson(part) for column, part in zip(self.key_columns, key, strict=True)]
-        if len(parts) == 1:
-            return parts[0]
         return {column.field: part for column, part in zip(self.key_columns, parts, strict=True)}
 
     def decode_id(self, identifier: object) -> KeyValues:
@@ -326,13 +326,12 @@ class Association:
         Rows of a table with extra fields may hold one of that name already, with values of any type.
         """
         taken = {column.field for column in self.columns} | set(self.retired)
-        if self.extra:
-            taken.add(name)
-        candidate, number = name, 1
-        while candidate in taken:
+        if not self.extra and name not in taken:
+            return name
+        number = 1
+        while f"{FIELD_PREFIX}{name}_{number}" in taken:
             number += 1
-            candidate = f"{name}__{number}"
-        return candidate
+        return f"{FIELD_PREFIX}{name}_{number}"
 
 
 def replace_epoch(association: Association, epoch: int, table_id: int | None = None) -> Association:

@@ -15,6 +15,16 @@ from platform_store.stores.base import DocumentStore, DuplicateKey, RowStore, St
 logger = logging.getLogger("platform_store")
 
 
+def check_indexes(name: str, documents: DocumentStore) -> None:
+    """Raises SchemaError where documents of the collection could be refused for their values."""
+    unique = documents.unique_indexes(name)
+    if unique:
+        raise SchemaError(
+            f"its collection has the unique index {unique[0]!r}, and uniqueness is for MySQL columns: drop the index",
+            table=name,
+        )
+
+
 class Definitions:
     """Over one pair of stores."""
 

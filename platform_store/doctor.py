@@ -6,7 +6,10 @@ from platform_store.association import Association
 from platform_store.catalog import Catalog
 from platform_store.errors import PlatformStoreError, Unavailable
 from platform_store.records import Finding, Status
-from platform_store.stores.base import DocumentStore, RowStore
+from platform_store.stores.base import Backlog, DocumentStore, RowStore
+
+_NOTHING = Backlog(0, 0, None, {})
+_TOO_OLD = 120.0  # seconds
 
 
 class Doctor:
@@ -18,18 +21,35 @@ class Doctor:
     def status(self) -> Status:
         """Never raises Unavailable: what cannot be reached is reported so."""
         mysql = mongodb = True
-        tables = pending = 0
+        tables, waiting, lost = 0, _NOTHING, None
         try:
             tables = sum(association.state == "live" for association in self._catalog.all())
-            pending = self._rows.count_pending()
+            waiting = self._backlog()
         except Unavailable:
             mysql = False
         try:
             self._documents.check_available()
+            lost = self._lost_after()
         except Unavailable:
             mongodb = False
-        stores = dict.fromkeys((self._rows.name, self._documents.name))
-        return Status(" + ".join(stores), tables, pending, mysql, mongodb)
+        return Status(
+            backend=" + ".join(dict.fromkeys((self._rows.name, self._documents.name))),
+            tables=tables,
+            pending_entries=waiting.entries,
+            mysql=mysql,
+            mongodb=mongodb,
+            pending_bytes=waiting.bytes,
+            oldest_pending_seconds=waiting.oldest_seconds,
+            set_aside=dict(waiting.set_aside),
+            lost_after=lost,
+        )
+
+    def _backlog(self) -> Backlog:
+        return _NOTHING if self._rows.journal is None else self._rows.journal.backlog()
+
+    def _lost_after(self) -> int | None:
+        witness = None if self._documents.target is None else self._documents.target.witness()
+        return None if witness is None else witness.lost_after
 
     def findings(self) -> list[Finding]:
         """Every check. A store that cannot be reached is one finding."""
@@ -40,12 +60,34 @@ class Doctor:
             except PlatformStoreError as error:
                 findings.append(Finding(store.name, False, str(error), "check the address, the account and the server"))
                 return findings
-        pending = self._rows.count_pending()
-        findings.append(
-            Finding("journal", pending < 10_000, f"{pending} entries pending", "run: platform-store recover")
-        )
+        findings.append(self._journal())
+        lost = self._lost_after()
+        if lost is not None:
+            findings.append(
+                Finding(
+                    "mysql history",
+                    False,
+                    f"MySQL is back at revision {lost}: it was restored, or lost its last writes; writes are refused",
+                    "run: platform-store recover",
+                )
+            )
         findings += [self._table(association) for association in self._catalog.all()]
         return findings
+
+    def _journal(self) -> Finding:
+        waiting = self._backlog()
+        oldest = waiting.oldest_seconds or 0.0
+        detail = f"{waiting.entries} entries pending"
+        if waiting.set_aside:
+            codes = ", ".join(f"{count} with code {code}" for code, count in waiting.set_aside.items())
+            return Finding("journal", False, f"{detail}; MongoDB refuses {codes}", "mend the collection's rules, then "
+                           "run: platform-store recover")  # fmt: skip
+        return Finding(
+            "journal",
+            oldest < _TOO_OLD,
+            f"{detail}, the oldest for {oldest:.0f} s" if waiting.entries else detail,
+            "no process looks after it: keep one open, or run: platform-store recover",
+        )
 
     def _table(self, association: Association) -> Finding:
         subject = f"table {association.name}"

@@ -19,7 +19,8 @@ from platform_store.errors import ConfigError
 from platform_store.journal import Journal
 from platform_store.query.result import QueryResult
 from platform_store.query.run import Querier
-from platform_store.read import Reader
+from platform_store.read import Reader, Runner
+from platform_store.reaper import Reaper
 from platform_store.records import (
     Adoption,
     ColumnAttribute,
@@ -35,11 +36,13 @@ from platform_store.records import (
     TableDescription,
     WriteCounts,
 )
+from platform_store.recovery import Recovery, Renewal
 from platform_store.schema import Schema
 from platform_store.stores.base import DocumentStore, Parameters, RowStore
 from platform_store.stores.embedded import EmbeddedStore
 from platform_store.stores.mongodb import MongoDocumentStore
 from platform_store.stores.mysql_rows import MysqlRowStore
+from platform_store.sweep import Sweeper
 from platform_store.transaction import Transaction, Transactions
 from platform_store.write import Writer
 
@@ -63,20 +66,32 @@ class Platform:
         """Connects the stores that ``config`` describes. Applications call :meth:`open` or :meth:`embedded`."""
         self._config = config
         self._rows, self._documents = _build(config)
-        require_documents = config.mongodb is not None and config.mongodb.when_down == "fail"
+        self._journal = Journal(
+            self._rows,
+            self._documents,
+            config.journal,
+            require_documents=config.mongodb is not None and config.mongodb.when_down == "fail",
+            outcome_timeout=config.mysql.outcome_timeout if config.mysql is not None else 0.0,
+        )
+        self._recovery: Recovery | None = None
+        self._reaper: Reaper | None = None
+        self._runner = Runner()
         with ExitStack() as undo:
             undo.callback(self.close)
             self._catalog = Catalog(self._rows)
             undo.pop_all()
-        self._journal = Journal(self._rows, self._documents, require_documents=require_documents)
         self._schema = Schema(self._rows, self._documents, self._catalog)
         self._adopter = Adopter(self._rows, self._documents, self._catalog)
         self._writer = Writer(self._rows, self._documents, self._catalog, self._journal)
-        self._reader = Reader(self._rows, self._documents, self._catalog)
+        self._reader = Reader(self._rows, self._documents, self._catalog, self._runner)
         self._deleter = Deleter(self._rows, self._documents, self._catalog, self._journal)
         self._transactions = Transactions(self._rows, self._documents, self._catalog, self._journal)
         self._querier = Querier(self._rows, self._catalog)
         self._doctor = Doctor(self._rows, self._documents, self._catalog)
+        self._recovery, self._reaper = _attendants(self._rows, self._documents, self._catalog, self._journal, config)
+        if self._reaper is not None:
+            self._journal.attend = self._reaper.ensure
+            self._reaper.ensure()
 
     # Opening and closing
 
@@ -115,7 +130,11 @@ class Platform:
         return cls(Config.for_embedded(Path(path)))
 
     def close(self) -> None:
-        """Closes every connection. May be called again."""
+        """Ends the threads of this platform, and closes every connection. May be called again."""
+        if self._reaper is not None:
+            self._reaper.close()
+        self._runner.close()
+        self._journal.close()
         self._documents.close()
         self._rows.close()
 
@@ -361,12 +380,24 @@ class Platform:
 
     # Operation
 
-    def recover(self) -> Recovered:
-        """Brings every pending journal entry to MongoDB. Raises Unavailable where MongoDB is. Safe at any time."""
-        return self._journal.recover()
+    def recover(self, operation_id: str | None = None) -> Recovered:
+        """Finishes everything that waits: brings every journal entry to MongoDB, undoes bulk writes that never ended.
+
+        A thread of every open platform does so in the background; this does it now, and tries again what MongoDB had
+        refused. It also accepts a MySQL that was restored from an older copy, and counts what is lost: see
+        docs/consistency.md. Safe at any time, in any number of processes.
+
+        Args:
+            operation_id: of an :class:`OutcomeUnknown`: ``committed`` of the result says what became of it.
+
+        Raises Unavailable where a store is.
+        """
+        if self._recovery is None:
+            return Recovered(0, 0)
+        return self._recovery.recover(operation_id)
 
     def status(self) -> Status:
-        """Which stores answer, how many tables there are, and how many journal entries wait for MongoDB."""
+        """Which stores answer, how many tables there are, and what waits in the journal for MongoDB, and why."""
         return self._doctor.status()
 
     def doctor(self) -> list[Finding]:
@@ -398,3 +429,16 @@ def _build(config: Config) -> tuple[RowStore, DocumentStore]:
         documents.check_deployment()
         undo.pop_all()
     return rows, documents
+
+
+def _attendants(
+    rows: RowStore, documents: DocumentStore, catalog: Catalog, journal: Journal, config: Config
+) -> tuple[Recovery, Reaper] | tuple[None, None]:
+    """Who looks after the journal; nobody where there is none."""
+    store, target, admission = rows.journal, documents.target, journal.admission
+    if store is None or target is None or admission is None:
+        return None, None
+    renewal = Renewal(rows, store, catalog, journal)
+    sweeper = Sweeper(store, target, admission, renewal.renew)
+    recovery = Recovery(store, target, catalog, journal, admission, sweeper, renewal)
+    return recovery, Reaper(journal, store, documents, sweeper, catalog, config.journal)

@@ -23,26 +23,45 @@ CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 )
 """How documents are decoded, wherever they come from."""
 
+_KEPT_BY_US = frozenset({"_id", REVISION})
+
+
+def with_revision(image: bytes, revision: int) -> bytes:
+    """A document's BSON with the field ``_rev`` added at its end, without decoding it (bsonspec.org: type 0x12)."""
+    field = b"\x12" + REVISION.encode() + b"\0" + revision.to_bytes(8, "little")
+    return (len(image) + len(field)).to_bytes(4, "little") + image[4:-1] + field + b"\0"
+
 
 class Mismatch(Exception):
     """The document at hand is of another revision than the row. Never reaches a user."""
 
 
-def document_of(
+def version_of(
     revision: int, pending: bytes | None, stored: Mapping[str, Any] | None, *, locked: bool = False
-) -> dict[str, Any]:
-    """The document's fields without ``_id`` and ``_rev``; empty for a row that has none. Raises Mismatch.
+) -> Mapping[str, Any]:
+    """The document of a row's revision, as it is kept; empty for a row that has none. Raises Mismatch.
 
     At revision 0 a document that has a revision may be of the row's next version, just committed. Only under the
     row's lock (``locked``) is it certainly one that was left behind.
     """
     if pending is not None:
-        image = bson.decode(pending, CODEC_OPTIONS)
-        del image["_id"]
-        return image
-    found = 0 if stored is None else stored.get(REVISION, 0)
-    if stored is not None and found == revision and not (found and DELETED in stored):
-        return {name: value for name, value in stored.items() if name not in ("_id", REVISION)}
+        return bson.decode(pending, CODEC_OPTIONS)
+    if stored is not None:
+        found = stored.get(REVISION, 0)
+        if found == revision and not (found and DELETED in stored):
+            return stored
     if revision == 0 and (stored is None or locked):
         return {}
     raise Mismatch
+
+
+def fields_of(version: Mapping[str, Any]) -> dict[str, Any]:
+    """A document's own fields: all but ``_id`` and ``_rev``."""
+    return {name: value for name, value in version.items() if name not in _KEPT_BY_US}
+
+
+def document_of(
+    revision: int, pending: bytes | None, stored: Mapping[str, Any] | None, *, locked: bool = False
+) -> dict[str, Any]:
+    """As :func:`version_of`, the document's own fields."""
+    return fields_of(version_of(revision, pending, stored, locked=locked))

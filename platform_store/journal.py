@@ -2,7 +2,8 @@
 
 A write records the full document (or the deletion) in the row's own transaction and stamps the row with the entry's
 number: its revision. From the commit on the write is whole: a reader that finds the entry pending is served from it.
-Applying it to MongoDB afterwards is guarded by the revision, may happen twice or late, and never raises to the writer.
+The writer applies it to MongoDB at once, guarded by the revision, as fast as one member takes it, and never raises for
+that; the entry stays until :mod:`platform_store.sweep` has seen the document on a majority.
 
 The embedded pair commits documents together with their rows, so there is never anything to apply.
 """
@@ -11,40 +12,71 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Sequence
 
+from platform_store.admission import Admission
 from platform_store.association import Association, KeyValues
-from platform_store.errors import PlatformStoreError, ValueRejected
-from platform_store.records import Recovered
-from platform_store.stores.base import DocumentStore, Entry, RowStore, RowTransaction, StaleAssociation
+from platform_store.config import JournalConfig
+from platform_store.errors import OutcomeUnknown, PlatformStoreError, Unavailable, ValueRejected
+from platform_store.stores.base import Backlog, DocumentStore, Entry, RowStore, RowTransaction
 
 logger = logging.getLogger("platform_store")
 
 _BATCH = 1000
+_LONGEST_PATIENCE = 30.0  # seconds
+_OUTCOME_INTERVAL = 0.2  # seconds between two questions for the outcome of a commit
 
 
 class Journal:
-    """Records, applies and settles entries. Safe between threads and processes."""
+    """Records and applies entries. Safe between threads and processes."""
 
-    def __init__(self, rows: RowStore, documents: DocumentStore, *, require_documents: bool = False):
-        """``require_documents``: a write fails, before its commit, where MongoDB would not take its document now."""
-        self._rows, self._documents, self._require_documents = rows, documents, require_documents
-        self._waiting: list[Entry] = []  # applied, without their images, and not yet known to be on a majority
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        rows: RowStore,
+        documents: DocumentStore,
+        settings: JournalConfig,
+        *,
+        require_documents: bool = False,
+        outcome_timeout: float = 0.0,
+    ):
+        """
+        Args:
+            require_documents: a write fails, before its commit, where MongoDB would not take its document now.
+            outcome_timeout: seconds to look for the outcome of a commit whose answer was lost.
+        """
+        self._rows, self._documents, self._settings = rows, documents, settings
+        self._require_documents, self._outcome_timeout = require_documents, outcome_timeout
+        self._closing = threading.Event()
+        self.admission = (
+            None if rows.journal is None or documents.target is None else Admission(rows.journal, documents.target)
+        )
+        self.backlog: Backlog | None = None  # as the reaper saw it last
+        self.attend: Callable[[], None] = _nobody  # sees to it that somebody sweeps
+        self._away_until = 0.0
+        self._patience = 0.0  # seconds that MongoDB is left alone after the next failure
 
     def record(
         self,
         transaction: RowTransaction,
         association: Association,
         images: Sequence[tuple[KeyValues, bytes | None]],
+        *,
+        fresh: bool = False,
+        admitted: bool = False,
     ) -> list[Entry]:
         """Journals full documents (None: deleted) of rows locked by ``transaction``, and stamps the rows that stay.
 
-        Raises ValueRejected where a document is too large for the journal.
+        ``fresh``: the rows are new. ``admitted``: the caller knows that MySQL's revisions are safe.
+
+        Raises ValueRejected where a document is too large for the journal or a validator refuses it, Unavailable where
+        the journal is full or MySQL was restored from an older copy.
         """
         if not images:
             return []
+        if not admitted:
+            self._check_admitted(transaction)
+            self._check_room()
         for key, image in images:
             if image is not None and len(image) > self._rows.max_image_bytes:
                 raise ValueRejected(
@@ -53,60 +85,167 @@ class Journal:
                     table=association.name,
                     key=association.public_key(key),
                 )
-        entries = transaction.record(association, images)
-        stamps = [
-            (key, entry.revision) for (key, image), entry in zip(images, entries, strict=True) if image is not None
-        ]
-        transaction.stamp(association, stamps)
+        self.attend()
+        entries = transaction.record(association, images, fresh=fresh)
+        if not admitted:
+            self._check_accepted(association, images, entries)
         return entries
 
+    def place(
+        self, transaction: RowTransaction, association: Association, images: Sequence[tuple[KeyValues, bytes]]
+    ) -> bool:
+        """Brings documents of rows just inserted to MongoDB before the commit, without a copy in the journal.
+
+        An intent, committed on another connection, says first which documents of which revision are coming: should
+        this transaction end otherwise than by its commit, they are deleted again. False, and nothing done, where that
+        is not possible now: then they are to be recorded. Raises ValueRejected where MongoDB refuses a document.
+        """
+        target, admission = self._documents.target, self.admission
+        if target is None or admission is None or self.away:
+            return False
+        self._check_admitted(transaction)
+        self.attend()
+        keys = [key for key, _ in images]
+        revision = transaction.announce(association, keys)
+        if revision is None:
+            return False
+        entries = [
+            Entry(revision, association.name, association.encode_id(key), image, fresh=True) for key, image in images
+        ]
+        try:
+            with transaction.savepoint():
+                if not transaction.claim(association, keys, revision):
+                    return False
+                admission.cover(revision)
+                target.place(association, entries)
+        except Unavailable as error:
+            if error.store != self._documents.name:
+                raise
+            self._lost_mongodb(error)
+            return False
+        return True
+
     def commit(self, transaction: RowTransaction, entries: Sequence[Entry]) -> None:
-        """Commits the rows together with their journal entries."""
+        """Commits the rows together with their journal entries. Raises OutcomeUnknown where nobody can tell."""
         if entries and self._require_documents:
-            self._documents.check_available()
-        transaction.commit()
+            self._check_documents()
+        try:
+            transaction.commit()
+        except OutcomeUnknown as unknown:
+            if not self._outcome(unknown):
+                raise Unavailable(
+                    self._rows.name, "the connection was lost during COMMIT; nothing was written"
+                ) from None
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Brings committed entries to MongoDB. Never raises: what fails stays pending and is served to readers."""
-        if self._rows.durable_documents:
+        target, admission, journal = self._documents.target, self.admission, self._rows.journal
+        if target is None or admission is None or journal is None or self.away:
             return
         for first in range(0, len(entries), _BATCH):
             batch = entries[first : first + _BATCH]
-            with self._lock:
-                waiting, self._waiting = self._waiting, []
             try:
-                waiting = self._confirm(batch, waiting)
-            except (PlatformStoreError, StaleAssociation) as error:
+                admission.cover(max(entry.revision for entry in batch))
+                refused = target.apply(batch)
+                self._patience = 0.0
+                if refused:
+                    journal.set_aside(refused)
+                    _log_refused(refused)
+            except Unavailable as error:
+                self._lost_mongodb(error)
+                return
+            except PlatformStoreError as error:
                 logger.warning("%d journal entries are kept for later: %s", len(entries) - first, error)
-                return  # recover() finds them all in the journal
-            with self._lock:
-                self._waiting += waiting[-_BATCH:]
+                return
 
-    def recover(self) -> Recovered:
-        """Applies every pending entry. Raises Unavailable where MongoDB is.
+    def close(self) -> None:
+        """Ends every wait."""
+        self._closing.set()
 
-        Safe to run at any time and in several processes at once: it only repeats work.
-        """
-        before, last = self._rows.count_pending(), 0
-        while entries := self._rows.pending(_BATCH, last):
-            last = entries[-1].revision
-            self._confirm(entries, [])
-        remaining = self._rows.count_pending()
-        return Recovered(max(0, before - remaining), remaining)
+    def _check_admitted(self, transaction: RowTransaction) -> None:
+        if self.admission is not None:
+            self.admission.admit(transaction.server)
 
-    def _confirm(self, entries: Sequence[Entry], waiting: Sequence[Entry]) -> list[Entry]:
-        """Applies ``entries``, removes from the journal what a majority holds, and returns what it may hold soon.
+    def _check_room(self) -> None:
+        backlog, limits = self.backlog, self._settings
+        if backlog is not None and (backlog.entries >= limits.max_entries or backlog.bytes >= limits.max_bytes):
+            raise Unavailable(
+                self._documents.name,
+                f"{backlog.entries} documents ({backlog.bytes} bytes) wait in the journal, which is its limit "
+                "(journal.max_entries, journal.max_bytes); nothing was written",
+            )
 
-        ``waiting``: entries applied earlier. None of those returned keeps its document in memory.
-        """
-        applied = self._documents.apply(entries)
-        confirmed = {*applied.confirmed, *self._documents.confirm(waiting)}
-        self._rows.settle(sorted(confirmed))
-        for code in sorted(set(applied.refused.values())):
-            count = sum(refused == code for refused in applied.refused.values())
-            logger.error("MongoDB refuses %d documents, code %s: they stay in the journal, and are served", count, code)
-        return [
-            replace(entry, image=None)
-            for entry in (*waiting, *entries)
-            if entry.revision not in confirmed and entry.revision not in applied.refused
-        ]
+    def _check_accepted(
+        self,
+        association: Association,
+        images: Sequence[tuple[KeyValues, bytes | None]],
+        entries: Sequence[Entry],
+    ) -> None:
+        """Raises ValueRejected where a validator of the collection would refuse a document, as far as it is known."""
+        target = self._documents.target
+        if target is None or self.away:
+            return
+        try:
+            refused = target.refused(entries)
+        except Unavailable as error:
+            self._lost_mongodb(error)
+            return
+        for (key, _), entry in zip(images, entries, strict=True):
+            if entry.revision in refused:
+                raise ValueRejected(
+                    "the validator of its MongoDB collection refuses its document",
+                    table=association.name,
+                    key=association.public_key(key),
+                )
+
+    def _check_documents(self) -> None:
+        if self.away:
+            raise Unavailable(self._documents.name, "it does not answer; nothing was written")
+        try:
+            self._documents.check_available()
+        except Unavailable as error:
+            self._lost_mongodb(error)
+            raise
+
+    @property
+    def away(self) -> bool:
+        """Whether MongoDB did not answer lately: then nobody waits for it."""
+        return time.monotonic() < self._away_until
+
+    def found_mongodb(self) -> None:
+        """It answers (again)."""
+        self._away_until = self._patience = 0.0
+
+    def _lost_mongodb(self, error: Unavailable) -> None:
+        """Leaves MongoDB alone for a while, each time for longer, or until the reaper finds that it answers."""
+        logger.warning("documents are kept in the journal: %s", error)
+        if error.store == self._documents.name:
+            self._patience = min(_LONGEST_PATIENCE, 2 * self._patience or 1.0)
+            self._away_until = time.monotonic() + self._patience
+
+    def _outcome(self, unknown: OutcomeUnknown) -> bool:
+        """Whether a commit whose answer was lost has happened. Raises OutcomeUnknown where that cannot be found out."""
+        journal = self._rows.journal
+        deadline = time.monotonic() + self._outcome_timeout
+        while journal is not None:
+            try:
+                outcome = journal.outcome(unknown.operation_id)
+            except PlatformStoreError as error:  # the server may be starting anew
+                logger.info("the outcome of a commit is not known yet: %s", error)
+                if time.monotonic() > deadline or self._closing.wait(_OUTCOME_INTERVAL):
+                    break
+                continue
+            if outcome is not None:
+                return outcome
+            break
+        raise unknown
+
+
+def _nobody() -> None:
+    """Where no reaper was asked for."""
+
+
+def _log_refused(refused: dict[int, int]) -> None:
+    for code in sorted(set(refused.values())):
+        count = sum(its == code for its in refused.values())
+        logger.error("MongoDB refuses %d documents (code %s): they are set aside, and served to readers", count, code)

@@ -14,6 +14,9 @@ DELETED = "_deleted"
 RESERVED_FIELDS = frozenset({"_id", REVISION, DELETED})
 """Names the library uses inside rows and documents."""
 
+FIELD_PREFIX = "_platform_store_"
+"""Fields of columns whose own name may be taken in documents; no extra field may begin with it."""
+
 _MAX_MYSQL_IDENTIFIER = 64
 
 

@@ -7,31 +7,38 @@ it cannot change, so that a hot row is never torn and never waited for without e
 
 from __future__ import annotations
 
+import contextlib
+import os
+import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, SchemaError
-from platform_store.halves import Mismatch, document_of
+from platform_store.halves import Mismatch, fields_of, version_of
 from platform_store.names import REVISION
 from platform_store.records import Key
 from platform_store.rows import Selection, check_batching, select, whole_document
 from platform_store.stores.base import DocumentStore, Fetched, RowStore, frozen_id
 
-_FetchPage: TypeAlias = Callable[[Selection], list[Fetched]]
+T = TypeVar("T")
+
+_Document: TypeAlias = Mapping[str, Any] | None
 
 _ATTEMPTS = 3
 _KEYS_AT_ONCE = 1000
+_JOIN_TIMEOUT = 5.0  # seconds that close() waits for the fetch under way
 
 
 class Reader:
     """``read``, ``read_many``, ``scan`` and ``read_collection`` over one pair of stores."""
 
-    def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog):
-        self._rows, self._documents, self._catalog = rows, documents, catalog
+    def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog, runner: Runner):
+        self._rows, self._documents, self._catalog, self._runner = rows, documents, catalog, runner
 
     def read(self, table: str, key: Key, *, columns: Iterable[str] | None = None) -> dict[str, object] | None:
         """One row or None; see :meth:`Platform.read`."""
@@ -39,7 +46,7 @@ class Reader:
 
         def operation(association: Association) -> dict[str, object] | None:
             selection = select(association, wanted)
-            return self._read(selection, association.check_key(key))
+            return self._read(selection, [association.check_key(key)])[0]
 
         return self._catalog.run(table, operation)
 
@@ -54,7 +61,7 @@ class Reader:
 
             def operation(association: Association, batch: list[Key] = batch) -> list[dict[str, object] | None]:
                 checked = [association.check_key(key) for key in batch]
-                return self._read_batch(select(association, wanted), checked)
+                return self._read_at_once(select(association, wanted), checked)
 
             rows += self._catalog.run(table, operation)
         return rows
@@ -70,25 +77,14 @@ class Reader:
     ) -> Iterator[dict[str, object]]:
         """Whole rows in key order; see :meth:`Platform.scan`."""
         wanted = _names(columns)
-
-        def resolve(association: Association, fetch: _FetchPage) -> tuple[list[dict[str, object]], KeyValues | None]:
-            selection = select(association, wanted)
-            page = fetch(selection)
-            rows = [row for row in self._resolve_page(selection, page) if row is not None]
-            return rows, page[-1].key if len(page) == batch_size else None
-
-        return self._pages(table, start, stop, batch_size, resolve)
+        return self._pages(
+            table, start, stop, batch_size, lambda association: select(association, wanted), self._whole_rows
+        )
 
     def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[dict[str, Any]]:
         """A collection's documents; see :meth:`Platform.read_collection`."""
-
-        def resolve(association: Association, fetch: _FetchPage) -> tuple[list[dict[str, Any]], KeyValues | None]:
-            selection = whole_document(association)
-            page = fetch(selection)
-            return self._resolve_documents(selection, page), page[-1].key if len(page) == batch_size else None
-
         if self._catalog.find(name) is not None:
-            return self._pages(name, None, None, batch_size, resolve)
+            return self._pages(name, None, None, batch_size, whole_document, self._whole_documents)
         return (dict(document) for document in self._documents.stream(name, batch_size))
 
     def _pages(
@@ -97,119 +93,206 @@ class Reader:
         start: Key | None,
         stop: Key | None,
         batch_size: int,
-        resolve: Callable[[Association, _FetchPage], tuple[list[dict[str, Any]], KeyValues | None]],
+        choose: Callable[[Association], Selection],
+        resolve: Callable[[Selection, list[Fetched]], list[dict[str, Any]]],
     ) -> Iterator[dict[str, Any]]:
         """Keyset pages. Each notices a changed association by itself, and goes on after the last key."""
         check_batching(table, batch_size)
         after: KeyValues | None = None
         table_id: int | None = None
+
+        def operation(association: Association) -> tuple[list[dict[str, Any]], KeyValues | None]:
+            nonlocal table_id
+            if table_id not in (None, association.table_id):
+                raise SchemaError("it was dropped and made anew while it was read: start over", table=table)
+            first = None if start is None else association.check_key(start)
+            last = None if stop is None else association.check_key(stop)
+            selection = choose(association)
+            page = self._rows.fetch_range(selection, first, last, after, batch_size)
+            table_id = association.table_id  # only now it is known to be the table's
+            return resolve(selection, page), page[-1].key if len(page) == batch_size else None
+
         while True:
-
-            def operation(
-                association: Association, after: KeyValues | None = after
-            ) -> tuple[list[dict[str, Any]], KeyValues | None]:
-                nonlocal table_id
-                if table_id not in (None, association.table_id):
-                    raise SchemaError("it was dropped and made anew while it was read: start over", table=table)
-                table_id = association.table_id
-                first = None if start is None else association.check_key(start)
-                last = None if stop is None else association.check_key(stop)
-                return resolve(
-                    association,
-                    lambda selection: self._rows.fetch_range(selection, first, last, after, batch_size),
-                )
-
             rows, after = self._catalog.run(table, operation)
             yield from rows
             if after is None:
                 return
 
-    def _resolve_documents(self, selection: Selection, page: Sequence[Fetched]) -> list[dict[str, Any]]:
+    def _whole_rows(self, selection: Selection, page: list[Fetched]) -> list[dict[str, object]]:
+        return [row for row in self._merged(selection, page, self._documents_for(selection, page)) if row is not None]
+
+    def _whole_documents(self, selection: Selection, page: list[Fetched]) -> list[dict[str, Any]]:
         association = selection.association
-        found = self._documents_of(association, [row.key for row in page if row.pending is None])
         documents = []
-        for fetched in page:
-            settled = self._settled(selection, fetched, found)
-            if settled is not None and settled[1]:
-                fields = {name: value for name, value in settled[1].items() if name not in association.retired}
-                documents.append({"_id": association.encode_id(fetched.key), **fields})
+        for row, stored in zip(page, self._documents_for(selection, page), strict=True):
+            settled = self._settled(selection, row, stored)
+            fields = {} if settled is None else fields_of(settled[1] or {})
+            for name in association.retired:
+                fields.pop(name, None)
+            if fields:
+                documents.append({"_id": association.encode_id(row.key), **fields})
         return documents
 
-    def _read(self, selection: Selection, key: KeyValues) -> dict[str, object] | None:
-        return self._resolve_page(selection, self._rows.fetch_many(selection, [key]))[0]
+    def _read(self, selection: Selection, keys: Sequence[KeyValues]) -> list[dict[str, object] | None]:
+        rows = self._rows.fetch_many(selection, keys)
+        return self._merged(selection, rows, self._documents_for(selection, rows))
 
-    def _read_batch(self, selection: Selection, keys: Sequence[KeyValues]) -> list[dict[str, object] | None]:
+    def _read_at_once(self, selection: Selection, keys: Sequence[KeyValues]) -> list[dict[str, object] | None]:
         """Both stores are asked at once; what the row store finds decides."""
         # Stored keys are needed for _id, and are known beforehand only under exact collations.
-        ahead = selection.needs_document and selection.association.exact_keys and not self._rows.durable_documents
+        ahead = selection.needs_document and selection.association.exact_keys and self._documents.target is not None
         if not ahead:
-            page = self._rows.fetch_many(selection, keys)
-            return self._resolve_page(selection, page)
-        # A thread of its own for each call: nothing to close, and nothing that a fork could break.
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="platform_store-read") as thread:
-            documents = thread.submit(self._documents_of, selection.association, keys)
-            page = self._rows.fetch_many(selection, keys)
-        if any(row is not None and row.pending is None for row in page):
-            return self._resolve_page(selection, page, documents.result())
-        return self._resolve_page(selection, page, {})
+            return self._read(selection, keys)
+        documents = self._runner.begin(partial(self._documents_of, selection.association, keys))
+        rows = self._rows.fetch_many(selection, keys)
+        if any(row is not None and row.pending is None for row in rows):
+            return self._merged(selection, rows, documents.result())
+        documents.drop()
+        return self._merged(selection, rows, [None] * len(rows))
 
-    def _resolve_page(
-        self, selection: Selection, page: Sequence[Fetched | None], documents: Mapping[Any, Any] | None = None
+    def _documents_for(self, selection: Selection, rows: Sequence[Fetched | None]) -> list[_Document]:
+        """Aligned with ``rows``; None also where the document is pending, and not needed."""
+        wanted = [row.key for row in rows if row is not None and row.pending is None]
+        if not wanted or not selection.needs_document:
+            return [None] * len(rows)
+        found = self._documents_of(selection.association, wanted)
+        if len(found) == len(rows):
+            return found
+        following = iter(found)
+        return [None if row is None or row.pending is not None else next(following) for row in rows]
+
+    def _documents_of(self, association: Association, keys: Sequence[KeyValues]) -> list[_Document]:
+        identifiers = [association.encode_id(key) for key in keys]
+        found = self._documents.fetch(association, identifiers)
+        return [found.get(frozen_id(identifier)) for identifier in identifiers]
+
+    def _merged(
+        self, selection: Selection, rows: Sequence[Fetched | None], documents: Sequence[_Document]
     ) -> list[dict[str, object] | None]:
-        if documents is None:
-            missing = [row.key for row in page if row is not None and row.pending is None]
-            documents = self._documents_of(selection.association, missing) if selection.needs_document else {}
-        return [None if row is None else self._merge(selection, row, documents) for row in page]
+        """Rows as the user sees them; None where there is none, or it was deleted while its document was looked for."""
+        public_key, merge = selection.association.public_key, selection.merge
+        merged: list[dict[str, object] | None] = []
+        for row, stored in zip(rows, documents, strict=True):
+            settled = None if row is None else self._settled(selection, row, stored)
+            if settled is None:
+                merged.append(None)
+            else:
+                (key, values, _, _), document = settled
+                merged.append(merge(values, document, public_key(key)))
+        return merged
 
-    def _documents_of(self, association: Association, keys: Sequence[KeyValues]) -> dict[Any, Mapping[str, Any]]:
-        return self._documents.fetch(association, [association.encode_id(key) for key in keys]) if keys else {}
-
-    def _merge(self, selection: Selection, fetched: Fetched, documents: Mapping[Any, Any]) -> dict[str, object] | None:
-        """One row as the user sees it; None where it was deleted while its document was looked for."""
-        key = selection.association.public_key(fetched.key)
+    def _settled(self, selection: Selection, row: Fetched, stored: _Document) -> tuple[Fetched, _Document] | None:
+        """A row with the document of its very revision; None where it was deleted meanwhile."""
         if not selection.needs_document:
-            return selection.merge(fetched.values, None, key)
-        found = self._settled(selection, fetched, documents)
-        return None if found is None else selection.merge(found[0].values, found[1], key)
-
-    def _settled(
-        self, selection: Selection, fetched: Fetched, documents: Mapping[Any, Any]
-    ) -> tuple[Fetched, dict[str, Any]] | None:
-        """A row with the document of its very revision."""
-        association = selection.association
-        identifier = association.encode_id(fetched.key)
-        stored = documents.get(frozen_id(identifier))
+            return row, None
         for _ in range(_ATTEMPTS):
             try:
-                return fetched, document_of(fetched.revision, fetched.pending, stored)
+                return row, version_of(row.revision, row.pending, stored)
             except Mismatch:
-                (again,) = self._rows.fetch_many(selection, [fetched.key])
+                (again,) = self._rows.fetch_many(selection, [row.key])
                 if again is None:
                     return None
-                fetched = again
-                if again.pending is None:
-                    stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
-        return self._settled_under_lock(selection, fetched.key)
+                row = again
+                (stored,) = self._documents_for(selection, [row])
+        return self._settled_under_lock(selection, row.key)
 
-    def _settled_under_lock(self, selection: Selection, key: KeyValues) -> tuple[Fetched, dict[str, Any]] | None:
+    def _settled_under_lock(self, selection: Selection, key: KeyValues) -> tuple[Fetched, _Document] | None:
         association = selection.association
         with self._rows.transaction() as transaction:
             transaction.fence(association)
             if not transaction.lock(association, [key]):
                 return None
-            fetched = transaction.fetch(selection, key)
-            assert fetched is not None, "the row is locked"
-            identifier = association.encode_id(fetched.key)
-            stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
+            row = transaction.fetch(selection, key)
+            assert row is not None, "the row is locked"
+            (stored,) = self._documents_for(selection, [row])
             try:
-                return fetched, document_of(fetched.revision, fetched.pending, stored, locked=True)
+                return row, version_of(row.revision, row.pending, stored, locked=True)
             except Mismatch:
                 there = "missing" if stored is None else f"of revision {stored.get(REVISION, 0)}"
                 raise Diverged(
-                    f"the row is of revision {fetched.revision}, its document is {there}",
+                    f"the row is of revision {row.revision}, its document is {there}",
                     table=association.name,
                     key=association.public_key(key),
                 ) from None
+
+
+class _Errand(Generic[T]):
+    """Something to fetch, once: by the runner's thread, or by whoever needs it before the thread has begun."""
+
+    def __init__(self, fetch: Callable[[], T]):
+        self._fetch = fetch
+        self._process = os.getpid()
+        self._claim, self._under_way = threading.Lock(), threading.Lock()
+        self._under_way.acquire()
+        self._fetched: list[T] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """What the thread does."""
+        if self._claim.acquire(blocking=False):
+            try:
+                self._fetched.append(self._fetch())
+            except BaseException as error:  # noqa: BLE001 - raised where the result is needed
+                self._error = error
+            self._under_way.release()
+
+    def result(self) -> T:
+        """The result, or the exception. Called once."""
+        # The thread does not survive a fork.
+        if self._process != os.getpid() or self._claim.acquire(blocking=False):
+            return self._fetch()
+        self._under_way.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._fetched.pop()
+
+    def drop(self) -> None:
+        """It is not needed any more. What has begun ends by itself, and is forgotten."""
+        self._claim.acquire(blocking=False)
+
+
+class Runner:
+    """One thread for errands, kept. A reader never waits for another's: while the thread is busy it does its own."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._process = 0  # the one whose thread it is
+        self._closed = False
+
+    def begin(self, fetch: Callable[[], T]) -> _Errand[T]:
+        errand = _Errand(fetch)
+        if self._process != os.getpid() and not self._closed and self._starting.acquire(blocking=False):
+            try:
+                self._start()
+            finally:
+                self._starting.release()
+        if self._process == os.getpid():
+            self._errands.put(errand)
+        return errand
+
+    def _start(self) -> None:
+        if self._process == os.getpid():
+            return  # another thread has just done it
+        self._errands: queue.SimpleQueue[_Errand[Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=_run_errands, args=(self._errands,), name="platform_store-reader", daemon=True
+        )
+        with contextlib.suppress(RuntimeError):  # there is no thread to be had: all errands are done by those who wait
+            self._thread.start()
+            self._process = os.getpid()
+
+    def close(self) -> None:
+        """Ends the thread, and waits for it."""
+        self._closed = True
+        if self._process == os.getpid():
+            self._errands.put(None)
+            self._thread.join(_JOIN_TIMEOUT)
+
+
+def _run_errands(errands: queue.SimpleQueue[_Errand[Any] | None]) -> None:
+    while (errand := errands.get()) is not None:
+        errand.run()
+        del errand  # and what it has fetched: the next one may be long in coming
 
 
 def _names(columns: Iterable[str] | None) -> tuple[str, ...] | None:

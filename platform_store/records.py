@@ -6,7 +6,7 @@ Placement, keys and validation live in :mod:`platform_store.association` and :mo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Key: TypeAlias = object
@@ -135,21 +135,40 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A snapshot for operators: tables in association, journal entries not yet confirmed, stores reachable."""
+    """A snapshot for operators: tables in association, stores reachable, and what is in the journal.
+
+    ``pending_entries`` documents (``pending_bytes`` bytes of them) are not confirmed by a majority of MongoDB yet, the
+    oldest for ``oldest_pending_seconds``; of those, ``set_aside`` are refused by MongoDB: how many, by its error code.
+    ``lost_after``: MySQL was found to be back at this revision, and nothing is written until ``recover()``.
+    """
 
     backend: str
     tables: int
     pending_entries: int
     mysql: bool
     mongodb: bool
+    pending_bytes: int = 0
+    oldest_pending_seconds: float | None = None
+    set_aside: Mapping[int, int] = field(default_factory=dict)
+    lost_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What ``recover`` did: journal entries confirmed, and entries still waiting."""
+    """What ``recover`` did.
+
+    ``confirmed`` entries left the journal, ``remaining`` are still there; ``set_aside`` of those are refused by
+    MongoDB: how many, by its error code. ``withdrawn`` bulk writes that never committed were undone in MongoDB.
+    ``committed``: whether the operation asked for is written (None: unknown, or none was asked for).
+    ``diverged``: for each table, how many documents are of writes that a restored MySQL has lost.
+    """
 
     confirmed: int
     remaining: int
+    set_aside: Mapping[int, int] = field(default_factory=dict)
+    withdrawn: int = 0
+    committed: bool | None = None
+    diverged: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

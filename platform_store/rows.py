@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime
 import decimal
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from functools import cached_property, lru_cache
+from itertools import compress
+from typing import Any, NamedTuple, get_args
 
 import bson
 from bson.dbref import DBRef
@@ -20,9 +22,10 @@ from bson.int64 import Int64
 from bson.objectid import ObjectId
 
 from platform_store.association import Association, Column, KeyValues
+from platform_store.codecs import Codec
 from platform_store.errors import Diverged, SchemaError, ValueRejected
 from platform_store.halves import CODEC_OPTIONS
-from platform_store.names import RESERVED_FIELDS
+from platform_store.names import FIELD_PREFIX, RESERVED_FIELDS
 from platform_store.records import ColumnValue, Key, OnConflict, Row
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
@@ -61,37 +64,84 @@ class Changes:
         return image
 
 
+class _Step(NamedTuple):
+    """One column of a row to be inserted, with what is asked of it at every row looked up once."""
+
+    column: Column
+    name: str
+    key: bool
+    in_mysql: bool
+    field: str | None  # None: not in documents
+    check: Callable[[object], object]
+    encode: Callable[[object], object] | None  # for a value that only the document needs
+
+
+@lru_cache(maxsize=256)
+def _steps(association: Association) -> tuple[_Step, ...]:
+    return tuple(
+        _Step(
+            column,
+            column.name,
+            column.key,
+            column.in_mysql,
+            column.field if column.in_mongodb else None,
+            column.codec.check,
+            None if column.in_mysql else column.codec.encode,
+        )
+        for column in association.columns
+    )
+
+
 def new_row(association: Association, row: Row) -> NewRow:
     """Checks a whole row for insertion. Raises ValueRejected naming table, column and key."""
     given = _as_mapping(association, row)
-    key_hint = _key_hint(association, given)
     key: list[object] | None = []
     mysql: dict[str, object] = {}
     document: dict[str, Any] = {}
-    for column in association.columns:
-        value = given.pop(column.name, _ABSENT)
-        if column.key and (value is None or value is _ABSENT) and column.attribute.auto_increment:
-            key = None
-            continue
-        if value is _ABSENT:
-            if column.required:
-                raise ValueRejected(
-                    "it is missing, and the column has no default", table=association.name, column=column.name,
-                    key=key_hint,
-                )  # fmt: skip
-            if column.server_default:
+    taken = 0
+    for column, name, is_key, in_mysql, field_name, check, encode in _steps(association):
+        value = given.get(name, _ABSENT)
+        taken += value is not _ABSENT
+        if value is None or value is _ABSENT or column.generated:
+            if is_key and column.attribute.auto_increment:
+                key = None
                 continue
-            stored = column.attribute.default
+            value = _instead(association, column, value, given)
+            if value is _ABSENT:
+                continue
+            stored = value
+            if field_name is not None and stored is not None:
+                document[field_name] = column.codec.to_bson(stored)
         else:
-            stored = _stored(association, column, value, key_hint)
-        if column.key and key is not None:
+            try:
+                if encode is not None:
+                    document[field_name] = encode(value)  # type: ignore[index]  # what is not in MySQL has a field
+                    continue
+                stored = check(value)
+            except ValueRejected as error:
+                raise error.at(association.name, name, _key_hint(association, given)) from None
+            if field_name is not None:
+                document[field_name] = column.codec.to_bson(stored)
+        if is_key and key is not None:
             key.append(stored)
-        if column.in_mysql:
-            mysql[column.name] = stored
-        if column.in_mongodb and stored is not None:
-            document[column.field] = column.codec.to_bson(stored)
-    document.update(_extra_fields(association, given, key_hint))
+        if in_mysql:
+            mysql[name] = stored
+    if taken < len(given):
+        extra = {name: value for name, value in given.items() if name not in association.by_name}
+        document.update(_extra_fields(association, extra, _key_hint(association, given)))
     return NewRow(None if key is None else tuple(key), mysql, document)
+
+
+def _instead(association: Association, column: Column, value: object, given: Mapping[str, object]) -> object:
+    """The stored value of a column that a row leaves out, or gives as NULL; _ABSENT where MySQL has its own."""
+    if value is not _ABSENT:
+        return _stored(association, column, value, _key_hint(association, given))
+    if column.required:
+        raise ValueRejected(
+            "it is missing, and the column has no default", table=association.name, column=column.name,
+            key=_key_hint(association, given),
+        )  # fmt: skip
+    return _ABSENT if column.server_default else column.attribute.default
 
 
 def changes(association: Association, key: Key, given_changes: Row) -> Changes:
@@ -146,37 +196,70 @@ def encode_image(association: Association, key: KeyValues, document: Mapping[str
     return image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one for each association and columns: statements are cached by it
 class Selection:
     """The columns of a read: which come from MySQL (it answers for columns in both), which from the document."""
 
     association: Association
-    mysql: tuple[Column, ...]
+    mysql: tuple[Column, ...]  # the key columns first
     document: tuple[Column, ...]
     names: tuple[str, ...]  # declared columns and extra fields in the order of the result
     extra: bool  # every extra field the document has
     extra_names: frozenset[str]
 
-    @property
+    @cached_property
     def needs_document(self) -> bool:
         return bool(self.document) or self.extra or bool(self.extra_names)
 
+    @cached_property
+    def _blank(self) -> dict[str, object]:
+        return dict.fromkeys(self.names)
+
+    @cached_property
+    def _asked_for(self) -> tuple[bool, ...] | None:
+        """Of each of ``mysql``, None where they all are: a key column is fetched even where it is not asked for."""
+        asked_for = tuple(column.name in self._blank for column in self.mysql)
+        return None if all(asked_for) else asked_for
+
+    @cached_property
+    def _shown(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.mysql if column.name in self._blank)
+
+    @cached_property
+    def _decoders(self) -> tuple[tuple[str, Callable[[Any], object]], ...]:
+        """For those that are shown otherwise than the driver gives them."""
+        shown = (column for column in self.mysql if column.name in self._blank)
+        return tuple(
+            (column.name, column.codec.from_sql)
+            for column in shown
+            if type(column.codec).from_sql is not Codec.from_sql
+        )
+
+    @cached_property
+    def _fields(self) -> tuple[tuple[Column, str, str, Callable[[Any], object]], ...]:
+        return tuple((column, column.name, column.field, _from_bson(column.codec)) for column in self.document)
+
     def merge(self, values: Sequence[object], document: Mapping[str, Any] | None, key: Key) -> dict[str, object]:
-        """One row as the user sees it, from MySQL's driver values (aligned with ``mysql``) and its document."""
-        row: dict[str, object] = dict.fromkeys(self.names)
-        for column, value in zip(self.mysql, values, strict=True):
-            if column.name in row:
-                row[column.name] = None if value is None else column.codec.from_sql(value)
+        """One row as the user sees it, from MySQL's driver values (aligned with ``mysql``) and its document.
+
+        The document may still hold ``_id`` and ``_rev``. The row shares nothing with it that can change.
+        """
+        asked_for = self._asked_for
+        row = self._blank.copy()
+        row.update(zip(self._shown, values if asked_for is None else compress(values, asked_for), strict=True))
+        for name, from_sql in self._decoders:
+            if (value := row[name]) is not None:
+                row[name] = from_sql(value)
         if document is None:
-            for name in self.extra_names:
-                del row[name]
-            return row
-        for column in self.document:
-            stored = document.get(column.field)
-            if stored is not None:
-                row[column.name] = _from_document(self.association, column, stored, key)
+            document = {}
+        for column, name, field_name, from_bson in self._fields:
+            if (stored := document.get(field_name)) is not None:
+                try:
+                    row[name] = from_bson(stored)
+                except ValueRejected as error:
+                    raise _diverged(self.association, column, key, error) from None
         for name in self.extra_names:
-            if name in document and name not in self.association.hidden_fields:
+            if name in document:
                 row[name] = plain_value(document[name])
             else:
                 del row[name]
@@ -188,12 +271,17 @@ class Selection:
 
 def select(association: Association, columns: Iterable[str] | None = None) -> Selection:
     """What to fetch for these columns (None: every declared column and all extra fields). Raises SchemaError."""
-    if columns is None:
+    wanted = (columns,) if isinstance(columns, str) else columns if columns is None else tuple(columns)
+    return _selection(association, wanted)
+
+
+@lru_cache(maxsize=1024)
+def _selection(association: Association, wanted: tuple[str, ...] | None) -> Selection:
+    if wanted is None:
         names = tuple(column.name for column in association.columns)
         return Selection(
             association, association.mysql_columns, association.document_only, names, association.extra, frozenset()
         )
-    wanted = (columns,) if isinstance(columns, str) else tuple(columns)
     undeclared = frozenset(name for name in wanted if name not in association.by_name)
     for name in undeclared:
         if not association.extra or name in association.hidden_fields:
@@ -208,13 +296,19 @@ def select(association: Association, columns: Iterable[str] | None = None) -> Se
     )
 
 
+@lru_cache(maxsize=1024)
 def whole_document(association: Association) -> Selection:
     """What to fetch for a row's document alone."""
     return Selection(association, association.key_columns, association.document_columns, (), True, frozenset())
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes, datetime.datetime, ObjectId, uuid.UUID})
+
+
 def plain_value(value: object) -> object:
     """A document's own value (an extra field) in Python's own types: Decimal128 becomes Decimal, Int64 becomes int."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Decimal128):
         return value.to_decimal()
     if isinstance(value, Int64):
@@ -271,14 +365,18 @@ def _stored(association: Association, column: Column, value: object, key: Key) -
         raise error.at(association.name, column.name, key) from None
 
 
-def _from_document(association: Association, column: Column, stored: object, key: Key) -> object:
-    try:
-        return column.codec.from_bson(stored)
-    except ValueRejected as error:
-        raise Diverged(
-            f"column {column.name!r} of its document is not stored as {column.type.ddl}: {error.reason}",
-            table=association.name, key=key,
-        ) from None  # fmt: skip
+def _from_bson(codec: Codec) -> Callable[[Any], object]:
+    """``codec.from_bson``, by the shorter way where public values are the stored ones."""
+    plain = type(codec).from_bson is Codec.from_bson and type(codec).public is Codec.public
+    return codec.stored_from_bson if plain else codec.from_bson
+
+
+def _diverged(association: Association, column: Column, key: Key, error: ValueRejected) -> Diverged:
+    return Diverged(
+        f"column {column.name!r} of its document is not stored as {column.type.ddl}: {error.reason}",
+        table=association.name,
+        key=key,
+    )
 
 
 def _extra_fields(association: Association, given: Mapping[str, object], key: Key) -> Iterator[tuple[str, Any]]:
@@ -295,7 +393,7 @@ def _extra_value(association: Association, name: str, value: object, key: Key) -
         raise reject(f"there is no such column: did you mean {near!r}?")
     if not association.extra:
         raise reject("there is no such column, and the table takes no extra fields")
-    if name in RESERVED_FIELDS:
+    if name in RESERVED_FIELDS or name.startswith(FIELD_PREFIX):
         raise reject("the name is reserved")
     if name in association.hidden_fields:
         raise reject("a column of that name lived here before: choose another name")

@@ -14,7 +14,7 @@ from typing import get_args
 from platform_store.association import Association, Change, Column
 from platform_store.catalog import Catalog, not_live
 from platform_store.declaration import check_document_column, checked_column, declare
-from platform_store.definitions import Definitions
+from platform_store.definitions import Definitions, check_indexes
 from platform_store.errors import NotSupported, PlatformStoreError, SchemaError
 from platform_store.names import check_column_names, check_field_name, check_table_name
 from platform_store.records import (
@@ -81,10 +81,10 @@ class Schema:
             raise SchemaError("MySQL already has a table of that name: associate() adopts it", table=name)
         existed = self._documents.collection_exists(name)
         if existed:
+            check_indexes(name, self._documents)
+        if existed and self._rows.journal is not None:
             # Its documents may be of an earlier table, even of another database: new ones must be newer.
-            highest = self._documents.highest_revision(name)
-            if highest:
-                self._rows.raise_revisions(highest)
+            self._rows.journal.raise_revisions(self._documents.highest_revision(name))
         with self._definitions.creation(replace(association, collection_existed=existed), "creating") as begun:
             self._rows.create_table(begun)
             if not existed:

@@ -133,7 +133,7 @@ class Transaction:
                 return association
             association = self._catalog.get(table)
             try:
-                self._unit.transaction.fence(association)
+                self._unit.transaction.fence(association, at_once=True)
             except StaleAssociation:
                 self._catalog.reload(table)
             else:

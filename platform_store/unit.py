@@ -18,15 +18,19 @@ from platform_store.rows import Changes, NewRow, Selection, encode_image, select
 from platform_store.stores.base import DocumentStore, Entry, Locked, RowTransaction, frozen_id
 
 _RANGE_BATCH = 1000
+_WORTH_PLACING = 50  # rows: below, an intent costs more than the journal's copies of the documents
 
 
 class Unit:
     """Changes under way in one transaction. The placements of their tables are fenced by the caller."""
 
-    def __init__(self, transaction: RowTransaction, documents: DocumentStore, journal: Journal):
+    def __init__(
+        self, transaction: RowTransaction, documents: DocumentStore, journal: Journal, *, place_new: bool = False
+    ):
+        """``place_new``: documents of many new rows may go to MongoDB before the commit, past the journal."""
         self.transaction = transaction
         self.entries: list[Entry] = []  # to be applied once the transaction has committed
-        self._documents, self._journal = documents, journal
+        self._documents, self._journal, self._place_new = documents, journal, place_new
 
     def commit(self) -> None:
         """Makes the changes durable. Raises Unavailable, before, where MongoDB is required and away."""
@@ -38,7 +42,7 @@ class Unit:
         """Inserts or replaces rows; returns the keys (for a single row, of an ignored one too)."""
         if on_conflict == "error":
             keys = self.transaction.insert(association, rows)
-            self._record(association, list(zip(keys, rows, strict=True)))
+            self._record_new(association, list(zip(keys, rows, strict=True)))
             return keys, WriteCounts(inserted=len(keys))
         if not association.exact_keys and len(rows) > 1:
             return self._put_one_by_one(association, rows, on_conflict)
@@ -46,16 +50,15 @@ class Unit:
         present = self.transaction.lock(association, [row.key for row in distinct if row.key is not None])
         fresh = [row for row in distinct if row.key is None or row.key not in present]
         keys = self.transaction.insert(association, fresh) if fresh else []
-        written = list(zip(keys, fresh, strict=True))
+        self._record_new(association, list(zip(keys, fresh, strict=True)))
         taken = [(present[row.key], row) for row in distinct if row.key is not None and row.key in present]
         if on_conflict == "replace":
             for locked, row in taken:
                 self.transaction.reset(association, locked.key, row)
-            written += [(locked.key, row) for locked, row in taken]
+            self._record(association, [(locked.key, row) for locked, row in taken])
             counts = WriteCounts(inserted=len(fresh), replaced=len(taken) + dropped)
         else:
             counts = WriteCounts(inserted=len(fresh), ignored=len(taken) + dropped)
-        self._record(association, written)
         return [*keys, *(locked.key for locked, _ in taken)], counts
 
     def _put_one_by_one(
@@ -127,17 +130,31 @@ class Unit:
             # One entry for each key: a revision shared by several rows could hide a later write of one of them.
             self._journalise(association, [(key, None) for key in keys])
 
-    def _record(self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]) -> None:
+    def _record_new(self, association: Association, inserted: Sequence[tuple[KeyValues, NewRow]]) -> None:
         if not association.has_documents:
             return
-        images: list[tuple[KeyValues, bytes | None]] = []
+        images = self._images(association, inserted)
+        worth_it = self._place_new and len(images) >= _WORTH_PLACING
+        if not (worth_it and self._journal.place(self.transaction, association, images)):
+            self._journalise(association, images, fresh=True)
+
+    def _record(self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]) -> None:
+        if association.has_documents:
+            self._journalise(association, self._images(association, written))
+
+    def _images(
+        self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]
+    ) -> list[tuple[KeyValues, bytes]]:
+        images = []
         for key, row in written:
             document = self._with_copies(association, key, row.document, association.computed_copies)
             images.append((key, encode_image(association, key, document)))
-        self._journalise(association, images)
+        return images
 
-    def _journalise(self, association: Association, images: Sequence[tuple[KeyValues, bytes | None]]) -> None:
-        self.entries += self._journal.record(self.transaction, association, images)
+    def _journalise(
+        self, association: Association, images: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+    ) -> None:
+        self.entries += self._journal.record(self.transaction, association, images, fresh=fresh)
 
     def _with_copies(
         self, association: Association, key: KeyValues, document: dict[str, Any], columns: Sequence[Column]
@@ -186,7 +203,7 @@ class Unit:
         differing = [
             name
             for name, value in expect.items()
-            if name not in current or current[name] != _public(association, name, value, key)
+            if name not in current or not _same(current[name], _public(association, name, value, key))
         ]
         if differing:
             raise Conflict(
@@ -206,6 +223,19 @@ def _public(association: Association, name: str, value: object, key: Key) -> obj
         return column.codec.public(column.codec.check(value))
     except ValueRejected as error:
         raise error.at(association.name, name, key) from None
+
+
+def _same(one: object, other: object) -> bool:
+    """Equal and of one type throughout: 1 is neither True nor 1.0, JSON null is not the string "null"."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        assert isinstance(other, dict)
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        assert isinstance(other, list)
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
 
 
 def _distinct(rows: Sequence[NewRow], *, keep_last: bool) -> tuple[list[NewRow], int]:

@@ -47,7 +47,8 @@ class Writer:
         for batch in _batches(rows, batch_size):
 
             def operation(association: Association, batch: Sequence[Row] = batch) -> WriteCounts:
-                return self._put(association, [new_row(association, row) for row in batch], on_conflict)[1]
+                prepared = [new_row(association, row) for row in batch]
+                return self._put(association, prepared, on_conflict, place_new=True)[1]
 
             try:
                 counts += self._catalog.run(table, operation)
@@ -73,13 +74,13 @@ class Writer:
         self._catalog.run(table, operation)
 
     def _put(
-        self, association: Association, rows: Sequence[NewRow], on_conflict: OnConflict
+        self, association: Association, rows: Sequence[NewRow], on_conflict: OnConflict, *, place_new: bool = False
     ) -> tuple[list[KeyValues], WriteCounts]:
         for _ in range(_RACES):
             try:
                 with self._rows.transaction() as transaction:
                     transaction.fence(association)
-                    unit = Unit(transaction, self._documents, self._journal)
+                    unit = Unit(transaction, self._documents, self._journal, place_new=place_new)
                     done = unit.put(association, rows, on_conflict)
                     unit.commit()
             except RowExists:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,23 +60,47 @@ def doctor(session: Session) -> None:
 
 @command
 def status(session: Session) -> None:
-    """Show which stores answer, how many tables there are, and how many writes wait for MongoDB."""
+    """Show which stores answer, how many tables there are, and what waits in the journal for MongoDB, and why."""
     with session.open() as platform:
         found = platform.status()
-    session.output.record(
-        asdict(found) | {"mysql": _answers(found.mysql), "mongodb": _answers(found.mongodb)}
-        if session.output.format is Format.TABLE
-        else asdict(found)
-    )
-    if not (found.mysql and found.mongodb):
+    shown, oldest = asdict(found), found.oldest_pending_seconds
+    if session.output.format is Format.TABLE:
+        shown |= {
+            "mysql": _answers(found.mysql),
+            "mongodb": _answers(found.mongodb),
+            "set_aside": _counts(found.set_aside, "with code {}"),
+            "oldest_pending_seconds": None if oldest is None else round(oldest, 1),
+            "lost_after": "" if found.lost_after is None else f"revision {found.lost_after}: run recover",
+        }
+    session.output.record(shown)
+    if not (found.mysql and found.mongodb) or found.set_aside or found.lost_after is not None:
         raise typer.Exit(PROBLEMS)
 
 
 @command
-def recover(session: Session) -> None:
-    """Bring every write that waits in the journal to MongoDB. Safe at any time."""
+def recover(
+    session: Session,
+    operation: Annotated[
+        str | None, typer.Option(help="The operation_id of an OutcomeUnknown: say what became of it.")
+    ] = None,
+) -> None:
+    """Bring every write that waits in the journal to MongoDB, and finish what died half-way. Safe at any time.
+
+    It also accepts a MySQL that was restored from an older copy, after which nothing is written until it has run, and
+    counts the documents of the writes that MySQL has lost.
+    """
     with session.open() as platform:
-        session.output.record(asdict(platform.recover()))
+        done = platform.recover(operation)
+    shown = asdict(done)
+    if session.output.format is Format.TABLE:
+        shown |= {
+            "set_aside": _counts(done.set_aside, "with code {}"),
+            "diverged": _counts(done.diverged, "in {}"),
+            "committed": {True: "yes", False: "no", None: "unknown" if operation else ""}[done.committed],
+        }
+    session.output.record(shown)
+    if done.remaining or done.diverged:
+        raise typer.Exit(PROBLEMS)
 
 
 def _print(session: Session, findings: list[Finding]) -> None:
@@ -90,6 +115,10 @@ def _print(session: Session, findings: list[Finding]) -> None:
             for f in findings
         ],
     )
+
+
+def _counts(counts: Mapping[Any, int], where: str) -> str:
+    return ", ".join(f"{count} {where.format(what)}" for what, count in counts.items())
 
 
 def _answers(reachable: bool) -> str:

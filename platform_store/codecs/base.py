@@ -89,6 +89,10 @@ class Codec(ABC):
         """The BSON form of a stored value."""
         return stored
 
+    def encode(self, value: object) -> object:
+        """The BSON form of a given value: ``to_bson(check(value))``."""
+        return self.to_bson(self.check(value))
+
     @abstractmethod
     def stored_from_bson(self, value: object) -> object:
         """The stored value for a BSON form. Raises ``ValueRejected`` for what ``to_bson`` never gives."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
-from typing import Final, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from bson import Decimal128
 
@@ -19,6 +21,7 @@ _WRAPPER: Final = "_json"
 _MAX_DEPTH: Final = 100  # MySQL's
 _MAX_BSON_DEPTH: Final = 80  # MongoDB's is 100, commands and the document around the value included
 _MAX_KEY_BYTES: Final = 65_535
+_SHORT_KEY: Final = 1000  # characters
 _MAX_PLACE: Final = 200
 _INT_MIN: Final = -(2**63)
 _UINT_MAX: Final = 2**64 - 1
@@ -67,7 +70,14 @@ class JsonCodec(Codec):
         return "none"
 
     def check(self, value: object) -> object:
+        with suppress(_NotPlain, UnicodeEncodeError):
+            return _plain(value, 0)
         return _or_null(_parsed(value, ())) if isinstance(value, JsonText) else _canonical(value, ())
+
+    def encode(self, value: object) -> object:
+        with suppress(_NotPlain, UnicodeEncodeError):
+            return _plain(value, 0)
+        return self.to_bson(self.check(value))
 
     def to_sql(self, stored: object) -> str:
         return json_text(stored)
@@ -103,7 +113,7 @@ class JsonCodec(Codec):
         return _bson(stored)
 
     def stored_from_bson(self, value: object) -> object:
-        if isinstance(value, dict) and tuple(value) == (_WRAPPER,):
+        if type(value) is dict and len(value) == 1 and _WRAPPER in value:
             text = value[_WRAPPER]
             if not isinstance(text, str):
                 raise foreign(text, "JSON text")
@@ -115,6 +125,44 @@ class JsonCodec(Codec):
 
     def public(self, stored: object) -> object:
         return self.from_sql(stored) if isinstance(stored, JsonText) else stored
+
+
+class _NotPlain(Exception):
+    """A value that is not what almost every value is: it takes the longer way."""
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """The canonical value where that is its BSON form too, and Python's own types are all there is in it.
+
+    This is the way of almost every value, in one pass. Raises _NotPlain or UnicodeEncodeError for all others, whatever
+    is the matter with them.
+    """
+    kind = type(value)
+    if kind is str:
+        if not value.isascii():
+            value.encode()
+        return value
+    if kind is dict and depth < _MAX_BSON_DEPTH:
+        keys = _plain_keys(tuple(value))
+        if depth == 0 and keys == (_WRAPPER,):
+            raise _NotPlain
+        return {key: _plain(value[key], depth + 1) for key in keys}
+    if kind is list and depth < _MAX_BSON_DEPTH:
+        return [_plain(item, depth + 1) for item in value]
+    if value is None or kind is bool:
+        return value
+    if (kind is int and _INT_MIN <= value <= INT64_MAX) or (kind is float and isfinite(value)):
+        return value
+    raise _NotPlain
+
+
+@lru_cache(maxsize=1024)
+def _plain_keys(keys: tuple[Any, ...]) -> tuple[str, ...]:
+    """The keys of an object in MySQL's order. The objects of a column mostly have one of few shapes."""
+    for key in keys:
+        if type(key) is not str or key[:1] == "$" or "\0" in key or len(key) > _SHORT_KEY:
+            raise _NotPlain
+    return tuple(sorted(keys, key=lambda key: (len(key.encode()), key.encode())))
 
 
 def json_text(value: object) -> str:
@@ -276,12 +324,22 @@ def _bson(value: object) -> object:
     return value
 
 
-def _from_bson(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _from_bson(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_from_bson(item) for item in value]
-    if value is None or isinstance(value, (str, bool)) or (isinstance(value, float) and isfinite(value)):
+_LEAVES: Final = frozenset({str, int, bool, type(None)})
+"""What BSON gives back as it is. Not float: it may be infinite; int64 comes as a type of its own."""
+
+
+def _from_bson(value: Any) -> Any:
+    """A copy, which nobody else can change."""
+    kind = type(value)
+    if kind is dict:
+        items = value.copy()
+        for key, item in items.items():
+            if type(item) not in _LEAVES:
+                items[key] = _from_bson(item)
+        return items
+    if kind is list:
+        return [item if type(item) in _LEAVES else _from_bson(item) for item in value]
+    if kind in _LEAVES or (kind is float and isfinite(value)):
         return value
     if isinstance(value, int):
         return int(value)

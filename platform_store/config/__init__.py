@@ -21,7 +21,7 @@ from platform_store.config.keys import CHARSET, CONNECTION, KEYS, LEAVES, PARAME
 from platform_store.config.urls import Url, mongodb_url, url_leaves
 from platform_store.errors import ConfigError
 
-__all__ = ["KEYS", "Config", "EmbeddedConfig", "MongodbConfig", "MysqlConfig", "TlsConfig"]
+__all__ = ["KEYS", "Config", "EmbeddedConfig", "JournalConfig", "MongodbConfig", "MysqlConfig", "TlsConfig"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +57,10 @@ class TlsConfig(_Part):
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class MysqlConfig(_Part):
-    """How to reach MySQL. Times are in seconds; ``tls`` None: unencrypted unless the server insists."""
+    """How to reach MySQL. Times are in seconds; ``tls`` None: encrypted where the server offers it, and not checked.
+
+    ``outcome_timeout``: how long a write looks for the outcome of its COMMIT after the connection died during it.
+    """
 
     _section: ClassVar[str] = "mysql"
     charset: ClassVar[str] = CHARSET
@@ -73,6 +76,7 @@ class MysqlConfig(_Part):
     read_timeout: float = 30.0
     write_timeout: float = 30.0
     lock_wait_timeout: int = 10
+    outcome_timeout: float = 15.0
     tls: TlsConfig | None = None
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class MysqlConfig(_Part):
 class MongodbConfig(_Part):
     """How to reach MongoDB. ``url`` goes to the driver as it is; ``timeout`` bounds every operation, in seconds.
 
+    A write is durable at its commit in MySQL. ``write_concern`` and ``journal`` are what it then waits for in MongoDB,
+    for ``apply_timeout`` seconds at most; they decide how soon other tools see the document, never its safety.
     ``when_down``: "queue" keeps writes in the journal while MongoDB is away, "fail" refuses them at once.
     """
 
@@ -104,9 +110,10 @@ class MongodbConfig(_Part):
 
     url: str
     database: str
-    write_concern: Literal["majority"] | int = "majority"
-    journal: bool = True
+    write_concern: Literal["majority"] | int = 1
+    journal: bool = False
     timeout: float = 10.0
+    apply_timeout: float = 2.0
     server_selection_timeout: float = 3.0
     pool_size: int = 16
     when_down: Literal["queue", "fail"] = "queue"
@@ -151,17 +158,42 @@ class EmbeddedConfig(_Part):
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
+class JournalConfig(_Part):
+    """How the journal is looked after, by a thread of each platform. Times are in seconds; none decides what is safe.
+
+    ``retention``: how long an entry stays at least, so that the outcome of a lost COMMIT can be told by it.
+    ``interval``: between two rounds of the thread; ``lease``: after which another process takes over from a dead one.
+    ``tombstones``: how long a deleted row's document stays marked as deleted before it goes.
+    ``max_entries``, ``max_bytes``: where so much waits for MongoDB, writes fail instead of adding to it.
+    ``reaper``: False starts no thread; then somebody has to call ``recover()``, or another process has a thread.
+    """
+
+    _section: ClassVar[str] = "journal"
+
+    retention: float = 10.0
+    interval: float = 1.0
+    lease: float = 15.0
+    tombstones: float = 86_400.0
+    max_entries: int = 1_000_000
+    max_bytes: int = 1 << 30
+    reaper: bool = True
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Config(_Part):
     """Either ``mysql`` and ``mongodb``, or ``embedded``. Equal if the settings are; where they came from is ignored."""
 
     mysql: MysqlConfig | None = None
     mongodb: MongodbConfig | None = None
     embedded: EmbeddedConfig | None = None
+    journal: JournalConfig = field(default_factory=JournalConfig)
     _source: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.embedded and (self.mysql or self.mongodb):
             raise ConfigError("cannot be given together with mysql or mongodb", key="embedded")
+        if self.embedded and self.journal != JournalConfig():
+            raise ConfigError("is for mysql and mongodb: the embedded pair has none", key="journal")
         for name in () if self.embedded else ("mysql", "mongodb"):
             if getattr(self, name) is None:
                 raise ConfigError("is missing: give mysql and mongodb, or embedded alone", key=name)
@@ -205,7 +237,7 @@ class Config(_Part):
     def _build(cls, found: Mapping[str, Origin], present: set[str]) -> Config:
         source = {key: origin._replace(value=checked_value(key, origin)) for key, origin in found.items()}
         parts: dict[str, Any] = {}
-        for part in (MysqlConfig, MongodbConfig, EmbeddedConfig):
+        for part in (MysqlConfig, MongodbConfig, EmbeddedConfig, JournalConfig):
             section = part._section
             if section in present:
                 leaves = {leaf: origin.value for leaf, origin in _within(section, source).items()}
@@ -221,7 +253,7 @@ class Config(_Part):
         counts as one value. A symbolic link at ``path`` is replaced, not followed.
         """
         tree: dict[str, Any] = {}
-        for part in (self.mysql, self.mongodb, self.embedded):
+        for part in (self.mysql, self.mongodb, self.embedded, self.journal):
             for leaf, value in _saved(part, _within(part._section, self._source)).items() if part else ():
                 node, *parents = tree, part._section if part else "", *leaf.split(".")
                 for parent in parents[:-1]:
@@ -256,7 +288,8 @@ def _attributes(section: str, leaves: Mapping[str, Any]) -> dict[str, Any]:
         leaves = {**leaves, "url": mongodb_url(leaves)}
     if section == "mysql" and "unix_socket" in leaves:
         leaves = {"host": "localhost", **leaves}
-    for leaf in {"mysql": ("host", "user", "database"), "mongodb": ("url", "database")}.get(section, ("path",)):
+    required = {"mysql": ("host", "user", "database"), "mongodb": ("url", "database"), "embedded": ("path",)}
+    for leaf in required.get(section, ()):
         if leaf not in leaves:
             other = {"host": " (or url)", "url": " (or host)"}.get(
                 leaf, " (in the url or as a key)" if "url" in leaves else ""

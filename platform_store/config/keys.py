@@ -57,6 +57,12 @@ _SECONDS = Kind(
     lambda v: isinstance(v, int | float) and not isinstance(v, bool) and 0 < v <= _DAY,
     "plain",
 )
+_LONG_SECONDS = Kind(
+    f"a number of seconds above 0 and up to {366 * _DAY}",
+    _parse_seconds,
+    lambda v: isinstance(v, int | float) and not isinstance(v, bool) and 0 < v <= 366 * _DAY,
+    "plain",
+)
 _BOOLEAN = Kind("true or false", _parse_boolean, lambda v: isinstance(v, bool), "plain")
 _PATH = Kind(
     "the path of a file",
@@ -85,6 +91,7 @@ LEAVES: dict[str, dict[str, tuple[str, Kind]]] = {  # section -> leaf -> (attrib
         "timeouts.read": ("read_timeout", _SECONDS),
         "timeouts.write": ("write_timeout", _SECONDS),
         "timeouts.lock_wait": ("lock_wait_timeout", _whole(1, _DAY)),
+        "timeouts.outcome": ("outcome_timeout", _SECONDS),
         **TLS,
     },
     "mongodb": {
@@ -107,10 +114,20 @@ LEAVES: dict[str, dict[str, tuple[str, Kind]]] = {  # section -> leaf -> (attrib
         "when_down": ("when_down", _text('"queue" or "fail"', "queue|fail")),
         "pool.size": ("pool_size", _whole(1, 1000)),
         "timeouts.operation": ("timeout", _SECONDS),
+        "timeouts.apply": ("apply_timeout", _SECONDS),
         "timeouts.server_selection": ("server_selection_timeout", _SECONDS),
         **TLS,
     },
     "embedded": {"path": ("path", _PATH), "timeouts.busy": ("busy_timeout", _SECONDS)},
+    "journal": {
+        "retention": ("retention", _SECONDS),
+        "interval": ("interval", _SECONDS),
+        "lease": ("lease", _SECONDS),
+        "tombstones": ("tombstones", _LONG_SECONDS),
+        "max_entries": ("max_entries", _whole(1, 10**12)),
+        "max_bytes": ("max_bytes", _whole(1, 10**15)),
+        "reaper": ("reaper", _BOOLEAN),
+    },
 }
 KEYS: tuple[str, ...] = tuple(f"{section}.{leaf}" for section, leaves in LEAVES.items() for leaf in leaves)
 """Every key a configuration file may hold, dotted."""
@@ -119,6 +136,7 @@ CONNECTION = {  # the leaves that a URL stands for
     "mysql": ("host", "port", "unix_socket", "user", "password"),
     "mongodb": ("host", "port", "user", "password", "replica_set", "auth_source"),
     "embedded": (),
+    "journal": (),
 }
 PARAMETERS: dict[str, dict[str, str]] = {  # options of a URL, in lower case, that are settings of ours
     "mysql": {

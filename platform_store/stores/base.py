@@ -6,10 +6,10 @@ is written once against these protocols; the stores never call upwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from bson.decimal128 import Decimal128
 
@@ -42,8 +42,7 @@ class Locked:
     pending: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """One row's MySQL half, its revision, and the journal's document of that revision where it is still pending."""
 
     key: KeyValues
@@ -53,21 +52,60 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One journal entry: the full document (None: the row was deleted) that belongs to one revision of one row."""
+class Version:
+    """One revision of one row."""
 
     revision: int
     table: str
     identifier: Any  # the document's _id
-    image: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of entries: revisions that a majority now has, and those refused, with the server's error code."""
+class Entry(Version):
+    """A version with its full document (None: the row was deleted), as the journal holds it.
 
-    confirmed: list[int]
-    refused: dict[int, int]
+    ``fresh``: the row was new, so most likely nothing of its ``_id`` is there. It only decides what is tried first.
+    """
+
+    image: bytes | None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the journal. ``set_aside``: how many entries MongoDB refuses, by its error code."""
+
+    entries: int
+    bytes: int
+    oldest_seconds: float | None
+    set_aside: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the row store's revisions are: the next one, and the highest that may have reached MongoDB.
+
+    ``accepted``: the server, and the start of it, that was accepted last.
+    """
+
+    next_revision: int
+    ceiling: int
+    accepted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What MongoDB remembers of the row store, so that one restored from an older copy is noticed.
+
+    ``server``: the server and the start of it that was last accepted. ``ceiling``: no document has a higher revision.
+    ``confirmed``: a revision that certainly was given. ``lost_after``: writes are refused since the server was found
+    to be back at this revision; None if not.
+    """
+
+    server: str
+    ceiling: int
+    confirmed: int
+    lost_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +120,14 @@ class ForeignTable:
 class RowTransaction(Protocol):
     """A transaction on the row store. Leaving it by an exception rolls back; :meth:`commit` is the end otherwise."""
 
-    def fence(self, association: Association) -> None:
-        """Holds the placement until the end. Raises StaleAssociation where the catalog has moved on."""
+    server: str  # see JournalStore.server
+
+    def fence(self, association: Association, *, at_once: bool = False) -> None:
+        """Holds the placement until the end. Raises StaleAssociation where the catalog has moved on.
+
+        Like every method that returns nothing, it may put this off to the next one that does, or to :meth:`commit`,
+        and raise there; not ``at_once``.
+        """
 
     def lock(self, association: Association, keys: Sequence[KeyValues]) -> dict[KeyValues, Locked]:
         """Locks the rows that exist, by the key given."""
@@ -111,11 +155,22 @@ class RowTransaction(Protocol):
     def exact(self, association: Association, columns: Sequence[Column], key: KeyValues) -> dict[str, object]:
         """Stored values of MySQL columns of one row, read without loss."""
 
-    def record(self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]]) -> list[Entry]:
-        """Journals full documents (None: deleted); the revisions are allocated here, under the row locks."""
+    def record(
+        self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+    ) -> list[Entry]:
+        """Journals full documents (None: deleted) of locked rows, and stamps the rows that stay with their revisions.
 
-    def stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
-        """Writes each row's revision; every key must match exactly one row."""
+        The revisions are allocated here, under the row locks. Every key that stays must match exactly one row.
+        """
+
+    def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:
+        """Journals, durably and at once, that documents of ``keys`` are about to be written at one new revision.
+
+        It holds whatever becomes of this transaction. None where no second connection is free.
+        """
+
+    def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
+        """Stamps rows with an announced revision, and makes the announcement theirs; False if it was withdrawn."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Undoes the changes inside, and only those, where they raise; not where the whole transaction is lost."""
@@ -131,7 +186,10 @@ class RowStore(Protocol):
     key_collation: str  # of string key columns that name none
     text_collation: str  # of other text columns that name none
     max_image_bytes: int
-    durable_documents: bool  # documents commit with their rows; nothing is left to apply
+
+    @property
+    def journal(self) -> JournalStore | None:
+        """None where documents commit together with their rows: nothing is ever left to bring to them."""
 
     def transaction(self) -> AbstractContextManager[RowTransaction]: ...
 
@@ -199,24 +257,72 @@ class RowStore(Protocol):
         Returns the association as it has to be written then.
         """
 
-    def raise_revisions(self, above: int) -> None:
-        """Makes every revision from now on higher than ``above``."""
-
     def fill_keys(self, association: Association, keys: Iterable[KeyValues]) -> int:
         """Inserts rows that have only a key (adopting a collection); keys that exist are left alone."""
-
-    # Journal
-
-    def pending(self, limit: int, after: int = 0) -> list[Entry]: ...
-    def count_pending(self) -> int: ...
-    def settle(self, revisions: Sequence[int]) -> None:
-        """Removes entries whose documents are confirmed."""
 
     def query(self, statement: str, parameters: Parameters | None, tables: Mapping[str, Association]) -> Cursor:
         """Runs one read-only SELECT and streams it. ``tables``: the associations that the statement names."""
 
     def findings(self) -> list[Finding]: ...
     def close(self) -> None: ...
+
+
+class JournalStore(Protocol):
+    """The journal once the transactions that wrote it are over. Seconds decide how soon, never what is right."""
+
+    def due(self, after: int, limit: int, *, seconds: float, set_aside: bool) -> list[Version]:
+        """Entries above revision ``after`` that are older than ``seconds``, in order.
+
+        ``set_aside``: those that MongoDB refused, instead of all others.
+        """
+
+    def load(self, revisions: Sequence[int]) -> list[Entry]:
+        """Those of these entries that are still there, with documents; fewer where they are large."""
+
+    def remove(self, revisions: Sequence[int], *, server: str) -> None:
+        """Removes entries that are confirmed, and intents that are done. Raises Unavailable on another server."""
+
+    def set_aside(self, causes: Mapping[int, int]) -> None:
+        """Marks entries that MongoDB refuses, with its error code."""
+
+    def strays(self) -> list[int]:
+        """Entries whose table has been dropped."""
+
+    def backlog(self) -> Backlog: ...
+    def oldest(self) -> int | None:
+        """The lowest revision in the journal."""
+
+    def intents(self, *, done: bool, seconds: float) -> list[int]:
+        """Announced revisions older than ``seconds`` whose transaction has committed (``done``), or has not."""
+
+    def withdraw(self, revision: int, clear: Callable[[str, Sequence[Any]], None]) -> bool:
+        """Removes an intent that nobody holds and that is not done, after ``clear(table, identifiers)``.
+
+        False, and nothing done, where its transaction is still under way or has committed.
+        """
+
+    def outcome(self, operation: str) -> bool | None:
+        """Whether a transaction whose COMMIT was not answered has committed; None where that cannot be known.
+
+        ``operation``: the id that OutcomeUnknown carries.
+        """
+
+    def lease(self, owner: bytes, seconds: float) -> bool:
+        """Makes ``owner`` the one sweeper among all processes for so long; whether it is."""
+
+    def release(self, owner: bytes) -> None: ...
+    def server(self) -> str:
+        """Which server answers, and since when it runs."""
+
+    def position(self) -> Position: ...
+    def note_ceiling(self, ceiling: int) -> None:
+        """Remembers that MongoDB may get revisions up to ``ceiling``."""
+
+    def note_accepted(self, server: str) -> None:
+        """Remembers that revisions of this server, in this start of it, are safe."""
+
+    def raise_revisions(self, above: int) -> None:
+        """Makes every revision from now on higher than ``above``."""
 
 
 class Cursor(Protocol):
@@ -233,14 +339,12 @@ class DocumentStore(Protocol):
 
     name: str
 
+    @property
+    def target(self) -> DocumentTarget | None:
+        """None where documents commit together with their rows."""
+
     def fetch(self, association: Association, identifiers: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
         """Documents by frozen ``_id`` (see :func:`frozen_id`), from the primary."""
-
-    def apply(self, entries: Sequence[Entry]) -> Applied:
-        """Upserts each document unless a newer one is there."""
-
-    def confirm(self, entries: Sequence[Entry]) -> list[int]:
-        """The revisions for which a majority of the members has that document or a newer one."""
 
     def check_available(self) -> None:
         """Raises Unavailable unless a write would be taken now."""
@@ -254,6 +358,9 @@ class DocumentStore(Protocol):
     def create_index(self, association: Association, fields: Sequence[str]) -> None: ...
     def identifiers(self, name: str, batch_size: int) -> Iterator[Any]: ...
     def stream(self, name: str, batch_size: int) -> Iterator[Mapping[str, Any]]: ...
+    def unique_indexes(self, name: str) -> list[str]:
+        """The names of a collection's unique indexes other than that of ``_id``."""
+
     def uses_reserved_fields(self, name: str) -> bool:
         """Whether a document has a field ``_rev`` or ``_deleted``."""
 
@@ -265,8 +372,48 @@ class DocumentStore(Protocol):
     def close(self) -> None: ...
 
 
+class DocumentTarget(Protocol):
+    """Where the journal brings documents. Whatever is done here may be repeated, and may come late."""
+
+    def apply(self, entries: Sequence[Entry], *, durable: bool = False) -> dict[int, int]:
+        """Upserts each document unless a newer one is there. Returns the refused: error code by revision.
+
+        ``durable``: a majority has them on disk when this returns. Otherwise it waits only as long as configured.
+        """
+
+    def refused(self, entries: Sequence[Entry]) -> set[int]:
+        """The revisions whose documents a validator of their collection would refuse, where it has a known one."""
+
+    def confirm(self, versions: Sequence[Version]) -> dict[int, int]:
+        """Those revisions of which a majority has the document or a newer one, and which revision it has."""
+
+    def place(self, association: Association, entries: Sequence[Entry]) -> None:
+        """Writes documents of new rows, durable at a majority when this returns. Raises ValueRejected, Unavailable."""
+
+    def clear(self, table: str, revision: int, identifiers: Sequence[Any]) -> None:
+        """Deletes those of these documents that are of exactly this revision."""
+
+    def purge(self, table: str, below: int, seconds: float) -> int:
+        """Deletes tombstones of revisions below ``below`` that are older than ``seconds``; how many."""
+
+    def witness(self) -> Witness | None:
+        """What is remembered of the row store, as a majority has it."""
+
+    def testify(self, witness: Witness, *, instead_of: Witness | None) -> bool:
+        """Remembers ``witness`` at a majority, unless something else than ``instead_of`` is remembered meanwhile."""
+
+    def raise_ceiling(self, server: str, ceiling: int) -> bool:
+        """Raises the ceiling remembered for this server; False where another server is."""
+
+    def note_confirmed(self, revision: int) -> None:
+        """Remembers that this revision was certainly given."""
+
+    def count_between(self, name: str, above: int, up_to: int) -> int:
+        """How many documents have a revision in that range. It reads every document."""
+
+
 def frozen_id(identifier: Any) -> Any:
     """A hashable stand-in for an ``_id``: embedded documents become tuples."""
-    if isinstance(identifier, Mapping):
+    if isinstance(identifier, dict):
         return tuple(frozen_id(part) for part in identifier.values())
     return identifier.bid if isinstance(identifier, Decimal128) else identifier

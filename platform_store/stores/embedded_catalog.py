@@ -190,9 +190,6 @@ class EmbeddedCatalog:
             session.execute(sa.update(row_table(association)).values({REVISION: 0}))
         return association
 
-    def raise_revisions(self, above: int) -> None:
-        """Nothing to do: no document of the file is from anywhere else."""
-
     @contextlib.contextmanager
     def _changing(self, association: Association) -> Iterator[EmbeddedSession]:
         with self._connections.session(write=True) as session:

@@ -18,7 +18,7 @@ from platform_store.errors import SchemaError
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import REVISION
 from platform_store.records import Finding
-from platform_store.stores.base import Applied, DuplicateKey, Entry, frozen_id
+from platform_store.stores.base import DuplicateKey, Entry, frozen_id
 from platform_store.stores.embedded_engine import STORE, EmbeddedConnections, EmbeddedSession
 from platform_store.stores.embedded_tables import COLLECTION, DOCUMENT
 
@@ -47,6 +47,7 @@ class EmbeddedDocumentStore:
     """See :class:`platform_store.stores.base.DocumentStore`."""
 
     name = STORE
+    target = None
 
     def __init__(self, connections: EmbeddedConnections):
         self._connections = connections
@@ -62,13 +63,6 @@ class EmbeddedDocumentStore:
                     document = _decoded(row.revision, row.image)
                     documents[frozen_id(document["_id"])] = document
         return documents
-
-    def apply(self, entries: Sequence[Entry]) -> Applied:
-        """Nothing to do: recording an entry has written its document."""
-        return Applied(self.confirm(entries), {})
-
-    def confirm(self, entries: Sequence[Entry]) -> list[int]:
-        return [entry.revision for entry in entries]
 
     def check_available(self) -> None:
         self.collection_exists("")
@@ -139,6 +133,9 @@ class EmbeddedDocumentStore:
             if len(page) < size:
                 return
             after = page[-1].identifier
+
+    def unique_indexes(self, name: str) -> list[str]:  # noqa: ARG002
+        return []
 
     def uses_reserved_fields(self, name: str) -> bool:
         return self.count(name) > 0  # no document here was written but with its row

@@ -59,11 +59,12 @@ class EmbeddedTransaction:
     def __init__(self, session: EmbeddedSession):
         self._session = session
         self._table = ""
+        self.server = ""
 
     def savepoint(self) -> contextlib.AbstractContextManager[None]:
         return self._session.all_or_nothing()
 
-    def fence(self, association: Association) -> None:
+    def fence(self, association: Association, *, at_once: bool = False) -> None:  # noqa: ARG002 - always is
         check_epoch(self._session, association, association.epoch)
         self._table = association.name
 
@@ -82,13 +83,15 @@ class EmbeddedTransaction:
         return [_locked(association, row) for row in self._session.rows(statement)]
 
     def insert(self, association: Association, rows: Sequence[NewRow]) -> list[KeyValues]:
+        if not rows:
+            return []  # SQLAlchemy would insert a row of defaults
         keys = self._allocate(association, [row.key for row in rows])
         values = [_values(association, row, key) for row, key in zip(rows, keys, strict=True)]
         try:
             with _located(association, keys[0] if len(keys) == 1 else None), self._session.all_or_nothing():
                 self._session.execute(sa.insert(row_table(association)), values)
         except DuplicateKey:
-            raise self._duplicate(association, [row.key for row in rows if row.key is not None]) from None
+            raise self._duplicate(association, [row.key for row in rows]) from None
         return keys
 
     def _allocate(self, association: Association, keys: Sequence[KeyValues | None]) -> list[KeyValues]:
@@ -108,10 +111,11 @@ class EmbeddedTransaction:
         self._session.execute(sa.update(SEQUENCE).where(counter).values(last=encode(column, last)))
         return allocated
 
-    def _duplicate(self, association: Association, keys: Sequence[KeyValues]) -> Exception:
+    def _duplicate(self, association: Association, keys: Sequence[KeyValues | None]) -> Exception:
         """Which error a duplicate is: the rows that are there can be asked for."""
-        taken = self.lock(association, keys)
-        repeated = [key for number, key in enumerate(keys) if key in taken or key in keys[:number]]
+        given = [key for key in keys if key is not None]
+        taken = self.lock(association, given)
+        repeated = [key for number, key in enumerate(given) if key in taken or key in given[:number]]
         if repeated:
             return RowExists(association.name, association.public_key(repeated[0]))
         return _not_unique(association, keys[0] if len(keys) == 1 else None)
@@ -144,8 +148,14 @@ class EmbeddedTransaction:
         ((*values,),) = self._session.rows(statement.where(key_is(association, key)))
         return {column.name: decode(column, value) for column, value in zip(columns, values, strict=True)}
 
-    def record(self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]]) -> list[Entry]:
-        """Writes the documents themselves; a deletion leaves nothing behind."""
+    def record(
+        self,
+        association: Association,
+        entries: Sequence[tuple[KeyValues, bytes | None]],
+        *,
+        fresh: bool = False,  # noqa: ARG002 - for MongoDB
+    ) -> list[Entry]:
+        """Writes the documents themselves, and stamps the rows; a deletion leaves nothing behind."""
         counter = SEQUENCE.c.owner == REVISIONS
         self._session.execute(sa.update(SEQUENCE).where(counter).values(last=SEQUENCE.c.last + len(entries)))
         ((last,),) = self._session.rows(sa.select(SEQUENCE.c.last).where(counter))
@@ -154,9 +164,11 @@ class EmbeddedTransaction:
             for number, (key, image) in enumerate(entries, start=1)
         ]
         put_documents(self._session, association.name, recorded)
+        changed = zip(entries, recorded, strict=True)
+        self._stamp(association, [(key, entry.revision) for (key, _), entry in changed if entry.image is not None])
         return recorded
 
-    def stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
+    def _stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
         if not revisions:
             return
         columns = key_columns(association)
@@ -172,6 +184,12 @@ class EmbeddedTransaction:
         if matched != len(revisions):
             raise Diverged(f"a revision matched {matched} rows, not {len(revisions)}", table=association.name)
 
+    def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:  # noqa: ARG002
+        return None  # documents commit with their rows: there is no faster way
+
+    def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:  # noqa: ARG002
+        return False
+
     def commit(self) -> None:
         self._session.commit(self._table)
 
@@ -180,7 +198,7 @@ class EmbeddedRowStore(EmbeddedCatalog):
     """The row half in the file. See :class:`platform_store.stores.base.RowStore`."""
 
     max_image_bytes = MAX_DOCUMENT_BYTES
-    durable_documents = True
+    journal = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[EmbeddedTransaction]:
@@ -206,15 +224,6 @@ class EmbeddedRowStore(EmbeddedCatalog):
         with self._connections.session() as session:
             check_epoch(session, association, association.epoch)
             return _fetched(selection, session.rows(statement))
-
-    def pending(self, limit: int, after: int = 0) -> list[Entry]:  # noqa: ARG002
-        return []
-
-    def count_pending(self) -> int:
-        return 0
-
-    def settle(self, revisions: Sequence[int]) -> None:
-        """Documents are durable with their rows: nothing waits."""
 
     def query(self, statement: str, parameters: Parameters | None, tables: Mapping[str, Association]) -> Cursor:
         return EmbeddedCursor(self._connections, plan(statement, parameters, tables))

@@ -7,14 +7,17 @@ an older document never replaces a newer one. Every operation is bounded by ``mo
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import bson
 import pymongo
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference, ReplaceOne
 from pymongo import errors as driver
 from pymongo.collection import Collection
@@ -33,13 +36,17 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
-from platform_store.halves import CODEC_OPTIONS
-from platform_store.names import DELETED, REVISION
+from platform_store.halves import CODEC_OPTIONS, with_revision
+from platform_store.names import DELETED, OWN_PREFIX, REVISION
 from platform_store.records import Finding
-from platform_store.stores.base import Applied, Entry, frozen_id
+from platform_store.stores.base import Entry, Version, Witness, frozen_id
 
 logger = logging.getLogger("platform_store")
 
+_DURABLE = WriteConcern(w="majority", j=True)
+_STATE = OWN_PREFIX + "state"
+_WITNESS = "mysql"
+_SMALL = 8 * 1024 * 1024  # bytes: a command takes 16 MB
 _MAINTENANCE = 86_400.0  # seconds: what reads or changes a whole collection takes the time it needs
 _DUPLICATE_KEY = 11000
 _NAMESPACE_EXISTS = 48
@@ -89,13 +96,17 @@ class MongoDocumentStore:
     """See :class:`platform_store.stores.base.DocumentStore`. A forked child opens a client of its own."""
 
     name = "mongodb"
+    target: MongoDocumentStore
 
     def __init__(self, config: MongodbConfig):
+        self.target = self
         self._config = config
         self._client: MongoClient[dict[str, Any]] | None = None
         self._closed = False
         self._owner = 0  # the process that made the client
         self._lock = threading.Lock()
+        self._validators: dict[str, Mapping[str, Any] | None] = {}  # as they were last seen
+        self._collections: dict[tuple[str, bool], Collection[dict[str, Any]]] = {}  # to read from
         self._connect()
 
     def _connect(self) -> MongoClient[dict[str, Any]]:
@@ -143,70 +154,144 @@ class MongoDocumentStore:
         except bson.errors.BSONError as error:
             raise ValueRejected(f"it is no BSON: {type(error).__name__}") from None
 
-    def _collection(self, name: str, *, majority: bool = False) -> Collection[dict[str, Any]]:
-        concern = self._config.write_concern
-        return self._connect()[self._config.database].get_collection(
+    def _collection(
+        self, name: str, *, majority: bool = False, concern: WriteConcern | None = None
+    ) -> Collection[dict[str, Any]]:
+        client, known = self._connect(), self._collections.get((name, majority))
+        if concern is None and known is not None and known.database.client is client:  # not so after a fork
+            return known
+        collection = client[self._config.database].get_collection(
             name,
             codec_options=CODEC_OPTIONS,
             read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern(w=concern, j=self._config.journal),
+            write_concern=concern or _DURABLE,
             read_concern=ReadConcern("majority") if majority else None,
         )
+        if concern is None:
+            self._collections[name, majority] = collection
+        return collection
 
     def fetch(self, association: Association, identifiers: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
-        wanted = {"_id": identifiers[0]} if len(identifiers) == 1 else {"_id": {"$in": list(identifiers)}}
         with self._translated(association):
+            collection = self._collection(association.name)
+            if len(identifiers) == 1:
+                document = collection.find_one({"_id": identifiers[0]})
+                return {} if document is None else {frozen_id(identifiers[0]): document}
             # One batch where it fits: MongoDB sends 101 documents first unless told otherwise.
-            found = self._collection(association.name).find(wanted, batch_size=100_000)
-            return {frozen_id(document["_id"]): document for document in found}
+            found = collection.find({"_id": {"$in": list(identifiers)}}, batch_size=100_000).to_list()
+        return {frozen_id(document["_id"]): document for document in found}
 
-    def apply(self, entries: Sequence[Entry]) -> Applied:
-        applied = Applied([], {})
+    def apply(self, entries: Sequence[Entry], *, durable: bool = False) -> dict[int, int]:
+        refused: dict[int, int] = {}
+        concern = _DURABLE if durable else WriteConcern(w=self._config.write_concern, j=self._config.journal)
+        seconds = self._config.timeout if durable else self._config.apply_timeout
         for table in dict.fromkeys(entry.table for entry in entries):
-            confirmed, refused = self._apply(table, [entry for entry in entries if entry.table == table])
-            applied.confirmed.extend(confirmed)
-            applied.refused.update(refused)
-        return applied
+            with self._translated(seconds=seconds):
+                chosen = [entry for entry in entries if entry.table == table]
+                found = _write(self._collection(table, concern=concern), chosen)
+            refused |= {entry.revision: code for entry, code in found.refused}
+            if found.refused:
+                self._validators.pop(table, None)  # it may be new
+        return refused
 
-    def _apply(self, table: str, entries: Sequence[Entry]) -> tuple[list[int], dict[int, int]]:
-        operations = [
-            ReplaceOne(
-                {"_id": entry.identifier, REVISION: {"$not": {"$gte": entry.revision}}}, _document(entry), upsert=True
-            )
-            for entry in entries
-        ]
-        unsure: set[int] = set()
-        faults: dict[int, int] = {}
+    def place(self, association: Association, entries: Sequence[Entry]) -> None:
+        with self._translated(association):
+            found = _write(self._collection(association.name, concern=_DURABLE), entries)
+        for entry, code in found.refused:
+            key = association.public_key(association.decode_id(entry.identifier))
+            raise ValueRejected(f"MongoDB refuses its document (code {code})", table=association.name, key=key)
+        if not found.plain and min(self._revisions(association.name, entries)) < entries[0].revision:
+            raise Unavailable("mongodb", "a majority did not confirm in time")
+
+    def refused(self, entries: Sequence[Entry]) -> set[int]:
+        """Asked of the server itself: the documents as a pipeline's input, the validator as what they must match."""
+        refused: set[int] = set()
+        for table in dict.fromkeys(entry.table for entry in entries):
+            if table not in self._validators:
+                self._validators[table] = self._validator(table)
+            validator = self._validators[table]
+            if validator is None:
+                continue
+            for batch in _small_batches([entry for entry in entries if entry.table == table and entry.image]):
+                pipeline: list[Mapping[str, Any]] = [
+                    {"$documents": [_document(entry) for entry in batch]},
+                    {"$match": {"$nor": [validator]}},
+                    {"$project": {REVISION: 1}},
+                ]
+                with self._translated(seconds=self._config.apply_timeout):
+                    found = self._connect()[self._config.database].aggregate(pipeline)
+                    refused.update(document[REVISION] for document in found)
+        return refused
+
+    def _validator(self, table: str) -> Mapping[str, Any] | None:
+        with self._translated(seconds=self._config.apply_timeout):
+            database = self._connect()[self._config.database]
+            for collection in database.list_collections(filter={"name": table}):
+                options = collection.get("options", {})
+                strict = options.get("validationAction", "error") == "error"
+                if strict and options.get("validationLevel", "strict") == "strict":
+                    return options.get("validator")  # type: ignore[no-any-return]
+        return None
+
+    def clear(self, table: str, revision: int, identifiers: Sequence[Any]) -> None:
         with self._translated():
-            try:
-                self._collection(table).bulk_write(operations, ordered=False)
-            except driver.BulkWriteError as error:
-                # A duplicate _id says that this revision or a newer one is there already, but not that a majority has
-                # it, and it can hide a write concern error. Any other fault matters only where no newer one is there.
-                faults = {fault["index"]: fault["code"] for fault in error.details["writeErrors"]}
-                unsure = set(range(len(entries))) if error.details["writeConcernErrors"] else set(faults)
-        if self._config.write_concern != "majority":
-            unsure = set(range(len(entries)))
-        confirmed = [entry.revision for number, entry in enumerate(entries) if number not in unsure]
-        confirmed += self.confirm([entries[number] for number in sorted(unsure)])
-        refused = {
-            entries[number].revision: code
-            for number, code in faults.items()
-            if code != _DUPLICATE_KEY and entries[number].revision not in confirmed
-        }
-        return confirmed, refused
+            self._collection(table, concern=_DURABLE).delete_many(
+                {"_id": {"$in": list(identifiers)}, REVISION: revision}
+            )
 
-    def confirm(self, entries: Sequence[Entry]) -> list[int]:
-        confirmed: list[int] = []
-        for table in dict.fromkeys(entry.table for entry in entries):
-            wanted = [entry for entry in entries if entry.table == table]
-            with self._translated():
-                found = self._collection(table, majority=True).find(
-                    {"_id": {"$in": [entry.identifier for entry in wanted]}}, {REVISION: 1}
-                )
-                present = {frozen_id(document["_id"]): document.get(REVISION, 0) for document in found}
-            confirmed += [e.revision for e in wanted if present.get(frozen_id(e.identifier), 0) >= e.revision]
+    def purge(self, table: str, below: int, seconds: float) -> int:
+        cutoff = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
+        with self._translated(seconds=_MAINTENANCE):
+            self._collection(table).create_index([(DELETED, 1)], sparse=True)
+            old = {DELETED: {"$lt": cutoff}, REVISION: {"$lt": below}}
+            return self._collection(table, concern=_DURABLE).delete_many(old).deleted_count
+
+    def confirm(self, versions: Sequence[Version]) -> dict[int, int]:
+        confirmed: dict[int, int] = {}
+        for table in dict.fromkeys(one.table for one in versions):
+            wanted = [one for one in versions if one.table == table]
+            found = self._revisions(table, wanted)
+            confirmed |= {one.revision: its for one, its in zip(wanted, found, strict=True) if its >= one.revision}
         return confirmed
+
+    def _revisions(self, table: str, versions: Sequence[Version]) -> list[int]:
+        """Of which revision a majority has the document of each of these rows; 0 for none."""
+        with self._translated():
+            found = self._collection(table, majority=True).find(
+                {"_id": {"$in": [one.identifier for one in versions]}}, {REVISION: 1}, batch_size=100_000
+            )
+            present = {frozen_id(document["_id"]): document.get(REVISION, 0) for document in found}
+        return [present.get(frozen_id(one.identifier), 0) for one in versions]
+
+    # What is remembered of the row store
+
+    def witness(self) -> Witness | None:
+        with self._translated():
+            found = self._collection(_STATE, majority=True).find_one({"_id": _WITNESS})
+        if found is None:
+            return None
+        return Witness(found["server"], found["ceiling"], found["confirmed"], found["lost_after"])
+
+    def testify(self, witness: Witness, *, instead_of: Witness | None) -> bool:
+        states = self._collection(_STATE, concern=_DURABLE)
+        with self._translated():
+            if instead_of is None:
+                with contextlib.suppress(driver.DuplicateKeyError):
+                    states.insert_one({"_id": _WITNESS, **asdict(witness)})
+                    return True
+                return False
+            known = {name: value for name, value in asdict(instead_of).items() if name != "confirmed"}
+            return states.update_one({"_id": _WITNESS, **known}, {"$set": asdict(witness)}).matched_count == 1
+
+    def raise_ceiling(self, server: str, ceiling: int) -> bool:
+        known = {"_id": _WITNESS, "server": server, "lost_after": None}
+        with self._translated():
+            done = self._collection(_STATE, concern=_DURABLE).update_one(known, {"$max": {"ceiling": ceiling}})
+        return done.matched_count == 1
+
+    def note_confirmed(self, revision: int) -> None:
+        with self._translated():
+            self._collection(_STATE).update_one({"_id": _WITNESS}, {"$max": {"confirmed": revision}})
 
     def check_deployment(self) -> None:
         """ConfigError for a standalone server, which confirms nothing by majority. A server that is down may pass."""
@@ -238,7 +323,7 @@ class MongoDocumentStore:
             try:
                 self._connect()[self._config.database].create_collection(association.name)
             except driver.CollectionInvalid:
-                return  # it is there already: a late document made it again
+                pass  # it is there already: a late document made it again
             except driver.OperationFailure as error:
                 if error.code != _NAMESPACE_EXISTS:
                     raise
@@ -286,6 +371,11 @@ class MongoDocumentStore:
         except bson.errors.BSONError as error:
             raise Diverged(f"a document is no valid BSON: {type(error).__name__}", table=name) from None
 
+    def unique_indexes(self, name: str) -> list[str]:
+        with self._translated():
+            indexes = self._collection(name).list_indexes()
+            return [index["name"] for index in indexes if index.get("unique") and index["name"] != "_id_"]
+
     def uses_reserved_fields(self, name: str) -> bool:
         reserved = {"$or": [{field: {"$exists": True}} for field in (REVISION, DELETED)]}
         with self._translated(seconds=_MAINTENANCE):
@@ -294,7 +384,11 @@ class MongoDocumentStore:
     def count(self, name: str) -> int:
         """Without tombstones. It reads every document."""
         with self._translated(seconds=_MAINTENANCE):
-            return self._collection(name).count_documents({DELETED: {"$ne": True}})
+            return self._collection(name).count_documents({DELETED: {"$exists": False}})
+
+    def count_between(self, name: str, above: int, up_to: int) -> int:
+        with self._translated(seconds=_MAINTENANCE):
+            return self._collection(name).count_documents({REVISION: {"$gt": above, "$lte": up_to}})
 
     def findings(self) -> list[Finding]:
         with self._translated():
@@ -310,12 +404,6 @@ class MongoDocumentStore:
                 f"replica set {hello.get('setName', 'none')}",
                 "start mongod with --replSet and run rs.initiate(); one member is enough",
             ),
-            Finding(
-                "mongodb write concern",
-                self._config.write_concern == "majority" and self._config.journal,
-                f"w: {self._config.write_concern}, j: {str(self._config.journal).lower()}",
-                "w: majority with j: true confirms documents at once; with less they wait in the journal for longer",
-            ),
         ]
 
     def close(self) -> None:
@@ -326,11 +414,100 @@ class MongoDocumentStore:
             self._client = None
 
 
-def _document(entry: Entry) -> dict[str, Any]:
+class _Image(RawBSONDocument):
+    """A document as bytes. PyMongo asks whether it is empty, which would decode it."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _document(entry: Entry) -> Any:
     if entry.image is None:
-        return {"_id": entry.identifier, REVISION: entry.revision, DELETED: True}
-    document = bson.decode(entry.image, CODEC_OPTIONS)
-    return {"_id": document.pop("_id"), REVISION: entry.revision, **document}
+        return {"_id": entry.identifier, REVISION: entry.revision, DELETED: datetime.datetime.now(datetime.UTC)}
+    return _Image(with_revision(entry.image, entry.revision))
+
+
+def _small_batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Entries that fit into one command together. One that is too large by itself is left out."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = len(entry.image or b"")
+        if length > _SMALL:
+            continue
+        if size + length > _SMALL:
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch
+
+
+class _Written(NamedTuple):
+    """``refused``: with MongoDB's error code. ``plain``: nothing was in the way, and nothing hid the write concern."""
+
+    refused: list[tuple[Entry, int]]
+    plain: bool
+
+
+def _write(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> _Written:
+    """Writes each document unless a newer one is there.
+
+    Documents of new rows are inserted, which takes a fraction of an upsert's time; where something is in the way (a
+    tombstone, a document left behind), and for all other rows, what is older is replaced.
+
+    A duplicate ``_id`` then says that this revision or a newer one is there. It says nothing of a majority, and can
+    hide a write concern's failure: only a majority read knows.
+    """
+    fresh = [entry for entry in entries if entry.fresh]
+    others = [entry for entry in entries if not entry.fresh]
+    refused: list[tuple[Entry, int]] = []
+    plain = True
+    for chosen, write in ((fresh, _insert), (others, _replace)):
+        if not chosen:
+            continue
+        try:
+            write(collection, chosen)
+        except driver.BulkWriteError as error:
+            faults = error.details["writeErrors"]
+        except driver.WriteError as error:  # of a single document
+            faults = [{"index": 0, **(error.details or {"code": error.code})}]
+        else:
+            continue
+        plain = False
+        taken = [chosen[fault["index"]] for fault in faults if _is_taken(fault)]
+        refused += [(chosen[fault["index"]], fault["code"]) for fault in faults if not _is_taken(fault)]
+        if chosen is fresh:
+            others += taken
+    return _Written(refused, plain)
+
+
+def _insert(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> None:
+    if len(entries) == 1:
+        collection.insert_one(_document(entries[0]))
+    else:
+        collection.insert_many([_document(entry) for entry in entries], ordered=False)
+
+
+def _replace(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> None:
+    """Upserts what is newer than what is there."""
+    guards = [{"_id": entry.identifier, REVISION: {"$not": {"$gte": entry.revision}}} for entry in entries]
+    if len(entries) == 1:
+        collection.replace_one(guards[0], _document(entries[0]), upsert=True)
+    else:
+        documents = [_document(entry) for entry in entries]
+        collection.bulk_write(
+            [ReplaceOne(guard, document, upsert=True) for guard, document in zip(guards, documents, strict=True)],
+            ordered=False,
+        )
+
+
+def _is_taken(fault: Mapping[str, Any]) -> bool:
+    """Whether a write error says that there is a document of that ``_id``, and not one in some other unique index."""
+    return fault["code"] == _DUPLICATE_KEY and list(fault.get("keyPattern", ("_id",))) == ["_id"]
 
 
 def _located(error: PlatformStoreError, association: Association | None) -> PlatformStoreError:

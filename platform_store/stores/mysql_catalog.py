@@ -24,13 +24,12 @@ from platform_store.sqltypes import parse_type
 from platform_store.stores import mysql_ddl as ddl
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import DuplicateKey, ForeignTable, NotEmpty, StaleAssociation
-from platform_store.stores.mysql import MysqlConnections, MysqlSession
+from platform_store.stores.mysql import MysqlConnections
+from platform_store.stores.mysql_journal import remove_entries
+from platform_store.stores.mysql_session import MysqlSession
 
 _SCHEMA_LOCK_SECONDS = 30
-_SETTINGS = (
-    "SELECT VERSION(), @@auto_increment_increment, @@auto_increment_offset, @@max_allowed_packet, "
-    "@@collation_database, @@lower_case_table_names, @@global.sql_mode"
-)
+_SETTINGS = "SELECT VERSION(), @@max_allowed_packet, @@collation_database, @@lower_case_table_names, @@global.sql_mode"
 _COLUMNS = """
     SELECT c.COLUMN_NAME, c.COLUMN_TYPE, c.IS_NULLABLE, c.COLUMN_DEFAULT, c.EXTRA, c.COLLATION_NAME, k.SEQ_IN_INDEX
     FROM information_schema.COLUMNS AS c
@@ -63,17 +62,22 @@ class MysqlCatalog:
             self._read_settings(session)
             for statement in sql.CREATE_OWN_TABLES:
                 session.execute(statement)
+            ready = session.rows(sql.JOURNAL_IS_CURRENT) and session.rows(sql.HAS_STATE_ROW)
+        if not ready:
+            self._make_ready()
+
+    def _make_ready(self) -> None:
+        """Brings the library's own tables to what this version needs."""
+        with self.schema_lock(), self._session() as session:
+            if not session.rows(sql.JOURNAL_IS_CURRENT):
+                session.execute(sql.UPGRADE_JOURNAL)
+            if not session.rows(sql.HAS_STATE_ROW):
+                session.execute(sql.INSERT_STATE_ROW)
 
     def _read_settings(self, session: MysqlSession) -> None:
-        ((version, increment, offset, packet, collation, lower_case, sql_mode),) = session.rows(_SETTINGS)
+        ((version, packet, collation, lower_case, sql_mode),) = session.rows(_SETTINGS)
         self.version = str(version)
         self.mariadb = "mariadb" in self.version.lower()
-        if (increment, offset) != (1, 1):
-            raise ConfigError(
-                f"auto_increment_increment is {increment} and auto_increment_offset {offset}: revisions need 1 and 1 "
-                "(a multi-primary cluster is not supported)",
-                key="mysql.url",
-            )
         for mode in ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"):
             if mode in sql_mode:
                 raise ConfigError(f"the server's sql_mode has {mode}, which changes what SQL means: remove it",
@@ -145,15 +149,14 @@ class MysqlCatalog:
             if only_if_empty and _has_rows(session, association):
                 raise NotEmpty
             session.execute(sql.UPDATE_CATALOG_ROW, [association.state, association.definition(), association.table_id])
-            session.commit(association.name, b"catalog")
+            session.commit(association.name, "")
         return replace_epoch(association, association.epoch + 1)
 
     def remove_association(self, association: Association) -> None:
         with self._session() as session:
             session.begin()
-            session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
             session.execute(sql.DELETE_CATALOG_ROW, [association.table_id])
-            session.commit(association.name, b"catalog")
+            session.commit(association.name, "")
 
     # Tables
 
@@ -260,7 +263,12 @@ class MysqlCatalog:
     def rename_column(self, association: Association, old: str, new: str) -> None:
         with self._session() as session:
             if any(row[0] == old for row in session.rows(_COLUMNS, [association.name])):
-                session.execute(ddl.rename_column(association, old, new))
+                statement = ddl.rename_column(association, old, new)
+                try:
+                    session.execute(statement)
+                except StaleAssociation:
+                    # MariaDB takes the check of a JSON column from an earlier table of that name, once.
+                    session.execute(statement)
 
     def is_empty(self, association: Association) -> bool:
         with self._session() as session:
@@ -270,17 +278,12 @@ class MysqlCatalog:
         """Notes the revision up to which documents are gone; rewriting every row could take hours."""
         with self._session() as session:
             session.begin()
-            (discarded_at,) = session.insert_rows(
-                sql.INSERT_ENTRIES, [("(%s, '', %s, '', NULL)", (association.table_id, association.epoch))]
-            )
-            session.execute(sql.DELETE_TABLE_ENTRIES, [association.table_id])
-            session.commit(association.name, b"catalog")
+            mark = (association.table_id, association.epoch)
+            (discarded_at,) = session.insert_rows(sql.INSERT_ENTRIES, [("(%s, %s, '', '', 0, NULL)", mark)])
+            # Its writers are fenced out, so what is read here is all there is.
+            remove_entries(session, [row[0] for row in session.rows(sql.TABLE_ENTRIES, [association.table_id])])
+            session.commit(association.name, "")
         return replace(association, discarded_at=discarded_at)
-
-    def raise_revisions(self, above: int) -> None:
-        with self._session() as session:
-            # InnoDB never lowers the counter by this, and keeps it over restarts (MySQL 8.0, MariaDB 10.2.4 and later).
-            session.execute(f"ALTER TABLE {sql.JOURNAL} AUTO_INCREMENT = {int(above) + 1}")
 
     def fill_keys(self, association: Association, keys: Iterable[KeyValues]) -> int:
         """Inserts rows that have only a key; keys that exist are left alone. Returns how many were inserted."""

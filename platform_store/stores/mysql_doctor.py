@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from platform_store.records import Finding
-from platform_store.stores.mysql import MysqlSession
+from platform_store.stores.mysql_session import MysqlSession
 
 _NEEDED_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX")
 _MINIMUM = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}  # invisible columns; JSON_TABLE

@@ -1,11 +1,11 @@
-"""Rows in MySQL and MariaDB: the transactions of the write path, reads, and the journal."""
+"""Rows in MySQL and MariaDB: the transactions of the write path, and reads."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from functools import partial
 from typing import Any
 
 import bson
@@ -27,40 +27,63 @@ from platform_store.stores.base import (
     Parameters,
     StaleAssociation,
 )
-from platform_store.stores.mysql import DuplicateRow, MysqlConnections, MysqlSession
+from platform_store.stores.mysql import MysqlConnections
 from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_doctor import findings
+from platform_store.stores.mysql_journal import MysqlJournal, operation_id
+from platform_store.stores.mysql_session import Answer, DuplicateRow, MysqlSession, Statement
 
 _KEYS_PER_STATEMENT = 1000
-_PENDING_BYTES = 32 * 1024 * 1024  # of documents held at once while entries are brought to MongoDB
+_SAVEPOINT = "SAVEPOINT one_change"
 
 
-@contextlib.contextmanager
-def _located(association: Association, key: KeyValues | None = None) -> Iterator[None]:
-    """Fills table and key into what MySQL refuses."""
+def _judge_stamped(association: Association, expected: int, answer: Answer) -> None:
+    if answer.matched != expected:
+        raise Diverged(f"a revision matched {answer.matched} rows, not {expected}", table=association.name)
+
+
+def _judge_deleted(association: Association, expected: int, answer: Answer) -> None:
+    if answer.matched != expected:
+        raise Diverged(f"{answer.matched} rows were deleted where {expected} were locked", table=association.name)
+
+
+def _taken(association: Association, key: KeyValues | None) -> Conflict:
+    return Conflict(
+        "another row holds the same values in a unique index; nothing was written",
+        table=association.name,
+        key=None if key is None else association.public_key(key),
+    )
+
+
+def _at(error: Exception, association: Association, key: KeyValues | None) -> Exception:
+    """Table and key filled into what MySQL refuses."""
     public = None if key is None else association.public_key(key)
-    try:
-        yield
-    except ValueRejected as error:
-        raise error.at(association.name, None, public) from None
-    except Conflict as error:
-        raise error.at(association.name, public) from None
+    if isinstance(error, ValueRejected):
+        return error.at(association.name, None, public)
+    return error.at(association.name, public) if isinstance(error, Conflict) else error
 
 
 class MysqlTransaction:
     """One transaction at READ COMMITTED. See :class:`platform_store.stores.base.RowTransaction`."""
 
-    def __init__(self, session: MysqlSession):
-        self._session = session
-        self._nonce = os.urandom(16)  # names the transaction, should its COMMIT be lost
+    def __init__(self, session: MysqlSession, journal: MysqlJournal):
+        self._session, self._journal = session, journal
+        self._nonce = os.urandom(16)
+        self._first_revision = 0  # with the nonce it names the transaction, should its COMMIT be lost
         self._table = ""
+        self._changed = False
+        self.server = session.server
         self.committed = False
 
-    def fence(self, association: Association) -> None:
-        found = self._session.rows(sql.FENCE, [association.table_id])
-        if found != ((association.epoch,),):
-            raise StaleAssociation(association.name)
+    def fence(self, association: Association, *, at_once: bool = False) -> None:
+        def judge(answer: Answer) -> None:
+            if answer.rows != ((association.epoch,),):
+                raise StaleAssociation(association.name)
+
         self._table = association.name
+        self._session.later(Statement(sql.FENCE, [association.table_id], judge))
+        if at_once:
+            self._session.flush()
 
     def lock(self, association: Association, keys: Sequence[KeyValues]) -> dict[KeyValues, Locked]:
         locked: dict[KeyValues, Locked] = {}
@@ -79,6 +102,10 @@ class MysqlTransaction:
         return [_locked(row) for row in self._session.rows(statement, [*parameters, limit])]
 
     def insert(self, association: Association, rows: Sequence[NewRow]) -> list[KeyValues]:
+        self._changed = True
+        if len(rows) == 1 and rows[0].key is not None:
+            self._insert_later(association, rows[0], rows[0].key)
+            return [rows[0].key]
         names = tuple(column.name for column in association.mysql_columns if not column.generated)
         head = sql.insert_head(association, names)
         # Values that MySQL allocates are consecutive only where every row of the statement takes one.
@@ -89,6 +116,18 @@ class MysqlTransaction:
         allocated = iter(self._insert(association, head, automatic, []))
         return [(next(allocated),) if row.key is None else row.key for row in rows]
 
+    def _insert_later(self, association: Association, row: NewRow, key: KeyValues) -> None:
+        names = tuple(column.name for column in association.mysql_columns if not column.generated)
+        places, parameters = _insert_row(association, names, row)
+
+        def failed(error: Exception) -> Exception:
+            if isinstance(error, DuplicateKey):
+                return self._duplicate(association, [key])
+            return _at(error, association, key)
+
+        head = sql.insert_head(association, names)
+        self._session.later(Statement(head + places, parameters, failed=failed))
+
     def _insert(
         self,
         association: Association,
@@ -98,10 +137,11 @@ class MysqlTransaction:
     ) -> list[int]:
         """Inserts rows that all have a key in ``keys``, or all none yet; returns what MySQL allocated."""
         try:
-            with _located(association, keys[0] if len(keys) == 1 else None):
-                return self._session.insert_rows(head, filled)
+            return self._session.insert_rows(head, filled)
         except DuplicateRow as error:
             raise self._duplicate(association, keys[error.before :]) from None
+        except (ValueRejected, Conflict) as error:
+            raise _at(error, association, keys[0] if len(keys) == 1 else None) from None
 
     def _duplicate(self, association: Association, keys: Sequence[KeyValues]) -> Exception:
         """Which error a duplicate is; the transaction is still alive, so the rows that are there can be asked for.
@@ -109,18 +149,14 @@ class MysqlTransaction:
         They are not locked: the failed INSERT holds shared locks on them, as other failed INSERTs of the same keys do,
         and none of them could make its own exclusive without a deadlock.
         """
-        taken = self._taken(association, keys)
+        taken = self._present(association, keys)
         for key in keys:
             if key in taken:
                 return RowExists(association.name, association.public_key(key))
             taken.add(key)  # the same key later in the batch
         if not keys and self._exhausted(association):
             return ValueRejected("the AUTO_INCREMENT column has no number left", table=association.name)
-        return Conflict(
-            "another row holds the same values in a unique index; nothing was written",
-            table=association.name,
-            key=association.public_key(keys[0]) if len(keys) == 1 else None,
-        )
+        return _taken(association, keys[0] if len(keys) == 1 else None)
 
     def _exhausted(self, association: Association) -> bool:
         """Whether the highest number is taken: MySQL, unlike MariaDB, then allocates it again."""
@@ -128,9 +164,9 @@ class MysqlTransaction:
         if column is None or column.type.base not in INTEGER_BITS:
             return False
         highest = 2 ** (INTEGER_BITS[column.type.base] - (not column.type.unsigned)) - 1
-        return bool(self._taken(association, [(highest,)]))
+        return bool(self._present(association, [(highest,)]))
 
-    def _taken(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+    def _present(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
         """Which of these keys, as they are spelled here, have a row."""
         taken: set[KeyValues] = set()
         for batch in _batches(association, keys):
@@ -155,25 +191,28 @@ class MysqlTransaction:
     def _update(
         self, association: Association, key: KeyValues, assignments: Sequence[str], parameters: Sequence[object]
     ) -> None:
+        self._changed = True
         statement, key_parameters = sql.update_row(association, assignments, key)
-        try:
-            with _located(association, key):
-                self._session.execute(statement, [*parameters, *key_parameters])
-        except DuplicateKey:
-            raise Conflict(
-                "another row holds the same values in a unique index; nothing was written",
-                table=association.name,
-                key=association.public_key(key),
-            ) from None
+
+        def failed(error: Exception) -> Exception:
+            return _taken(association, key) if isinstance(error, DuplicateKey) else _at(error, association, key)
+
+        self._session.later(Statement(statement, [*parameters, *key_parameters], failed=failed))
 
     def delete(self, association: Association, keys: Sequence[KeyValues]) -> None:
+        self._changed = True
         for first in range(0, len(keys), _KEYS_PER_STATEMENT):
             batch = keys[first : first + _KEYS_PER_STATEMENT]
             condition, parameters = sql.key_sql(association, batch)
-            with _located(association, batch[0] if len(batch) == 1 else None):
-                deleted = self._session.execute(sql.delete_rows(association, condition), parameters)
-            if deleted != len(batch):
-                raise Diverged(f"{deleted} rows were deleted where {len(batch)} were locked", table=association.name)
+            key = batch[0] if len(batch) == 1 else None
+            self._session.later(
+                Statement(
+                    sql.delete_rows(association, condition),
+                    parameters,
+                    partial(_judge_deleted, association, len(batch)),
+                    partial(_at, association=association, key=key),
+                )
+            )
 
     def fetch(self, selection: Selection, key: KeyValues) -> Fetched | None:
         return _fetch_many(self._session, selection, [key])[0]
@@ -186,19 +225,46 @@ class MysqlTransaction:
             for column, value in zip(columns, values, strict=True)
         }
 
-    def record(self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]]) -> list[Entry]:
+    def record(
+        self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+    ) -> list[Entry]:
         identifiers = [association.encode_id(key) for key, _ in entries]
         rows = [
-            (sql.ENTRY, (association.table_id, bson.encode({"_id": identifier}), association.epoch, self._nonce, image))
+            (
+                association.table_id,
+                association.epoch,
+                bson.encode({"_id": identifier}),
+                self._nonce,
+                0 if image is None else len(image),
+                image,
+            )
             for identifier, (_, image) in zip(identifiers, entries, strict=True)
         ]
-        revisions = self._session.insert_rows(sql.INSERT_ENTRIES, rows)
+        if len(rows) == 1:
+            revisions = [self._record_one(association, entries[0][0], rows[0])]
+        else:
+            revisions = self._session.insert_rows(sql.INSERT_ENTRIES, [(sql.ENTRY, row) for row in rows])
+            changed = zip(entries, revisions, strict=True)
+            self._stamp(association, [(key, revision) for (key, image), revision in changed if image is not None])
+        self._first_revision = self._first_revision or revisions[0]
         return [
-            Entry(revision, association.name, identifier, image)
+            Entry(revision, association.name, identifier, image, fresh)
             for revision, identifier, (_, image) in zip(revisions, identifiers, entries, strict=True)
         ]
 
-    def stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
+    def _record_one(self, association: Association, key: KeyValues, row: Sequence[object]) -> int:
+        """Journals one document and stamps its row in the same packet, by the number that MySQL remembers."""
+        journalled = Statement(sql.INSERT_ENTRIES + sql.ENTRY, row)
+        if row[-1] is None:
+            return self._session.run(journalled)[0].last_id
+        stamped = Statement(
+            sql.stamp_last(association),
+            sql.key_parameters(association, key),
+            partial(_judge_stamped, association, 1),
+        )
+        return self._session.run(journalled, stamped)[0].last_id
+
+    def _stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
         size = 500 if association.exact_keys else 1
         for first in range(0, len(revisions), size):
             batch = revisions[first : first + size]
@@ -206,43 +272,74 @@ class MysqlTransaction:
             for key, revision in batch:
                 parameters += [revision, *sql.key_parameters(association, key)]
             statement = sql.stamp_one(association) if len(batch) == 1 else sql.stamp_many(association, len(batch))
-            matched = self._session.execute(statement, parameters)
-            if matched != len(batch):
-                raise Diverged(f"a revision matched {matched} rows, not {len(batch)}", table=association.name)
+            self._session.later(Statement(statement, parameters, partial(_judge_stamped, association, len(batch))))
+
+    def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:
+        self._session.flush()  # the rows are locked before their revision is given
+        return self._journal.announce(association, [association.encode_id(key) for key in keys], self._nonce)
+
+    def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
+        if self._session.execute(sql.CLAIM_INTENT, [revision, self._nonce]) != 1:
+            return False
+        self._first_revision = self._first_revision or revision
+        for batch in _batches(association, keys):
+            condition, parameters = sql.key_sql(association, batch)
+            stamp = sql.stamp_alike(association, condition)
+            self._session.later(
+                Statement(stamp, [revision, *parameters], partial(_judge_stamped, association, len(batch)))
+            )
+        self._session.flush()
+        return True
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
-        self._session.execute("SAVEPOINT one_change")
+        self._session.later(Statement(_SAVEPOINT))
+        before = self._first_revision
         try:
             yield
+            self._session.flush()
         except TransientError:
             raise  # a deadlock has rolled back everything; after a lock wait the caller gives everything up
         except Unavailable as error:
             if error.store == "mongodb":
-                self._session.execute("ROLLBACK TO SAVEPOINT one_change")
+                self._undo(before)
             raise
         except Exception:
-            self._session.execute("ROLLBACK TO SAVEPOINT one_change")
+            self._undo(before)
             raise
 
+    def _undo(self, first_revision: int) -> None:
+        if not self._session.forget(_SAVEPOINT):
+            self._session.execute(f"ROLLBACK TO {_SAVEPOINT}")
+        self._first_revision = first_revision  # a number that was undone tells no outcome
+
     def commit(self) -> None:
-        self._session.commit(self._table, self._nonce)
+        if self._changed and not self._first_revision:
+            # Nothing was journalled that could tell the outcome of a lost COMMIT: this does, and is swept away.
+            mark = Statement(sql.INSERT_MARK, [self._nonce])
+            self._first_revision = self._session.run(mark)[0].last_id
+        self._session.commit(self._table, operation_id(self._first_revision, self._nonce))
         self.committed = True
 
 
 class MysqlRowStore(MysqlCatalog):
     """The row half on a MySQL or MariaDB server."""
 
-    durable_documents = False
+    journal: MysqlJournal
 
     def __init__(self, config: MysqlConfig):
-        super().__init__(MysqlConnections(config), config.database)
+        connections = MysqlConnections(config)
+        with contextlib.ExitStack() as undo:
+            undo.callback(connections.close)
+            super().__init__(connections, config.database)
+            undo.pop_all()
+        self.journal = MysqlJournal(connections)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[MysqlTransaction]:
         with self._connections.lease() as session:
             session.begin()
-            transaction = MysqlTransaction(session)
+            transaction = MysqlTransaction(session, self.journal)
             yield transaction
             if not transaction.committed:
                 session.rollback()
@@ -261,28 +358,9 @@ class MysqlRowStore(MysqlCatalog):
     ) -> list[Fetched]:
         association = selection.association
         condition, parameters = sql.range_sql(association, start, stop, after)
+        parameters += [association.table_id, association.epoch, limit]
         with self._connections.lease() as session:
-            rows = session.rows(sql.read_page(selection, condition), [*parameters, limit, association.table_id])
-        return _checked(selection, rows)
-
-    def pending(self, limit: int, after: int = 0) -> list[Entry]:
-        with self._connections.lease() as session:
-            sizes = [row[0] for row in session.rows(sql.PENDING_SIZES, [after, limit])]
-            fitting = sum(1 for total in accumulate(sizes) if total <= _PENDING_BYTES)
-            rows = session.rows(sql.PENDING, [after, max(1, fitting)])
-        return [
-            Entry(revision, table, bson.decode(row_key)["_id"], document) for revision, table, row_key, document in rows
-        ]
-
-    def count_pending(self) -> int:
-        with self._connections.lease() as session:
-            return int(session.rows(sql.COUNT_PENDING)[0][0])
-
-    def settle(self, revisions: Sequence[int]) -> None:
-        with self._connections.lease() as session:
-            for first in range(0, len(revisions), _KEYS_PER_STATEMENT):
-                batch = revisions[first : first + _KEYS_PER_STATEMENT]
-                session.execute(sql.delete_entries(len(batch)), batch)
+            return _read(session, association, sql.read_page(selection, condition), parameters)
 
     def query(
         self,
@@ -355,16 +433,19 @@ def _fetch_many(session: MysqlSession, selection: Selection, keys: Sequence[KeyV
     found: dict[KeyValues, Fetched] = {}
     for batch in _batches(association, keys):
         condition, parameters = sql.key_sql(association, batch)
-        rows = session.rows(sql.read_rows(selection, condition), [*parameters, association.table_id])
-        for row in _checked(selection, rows):
+        parameters += [association.table_id, association.epoch]
+        for row in _read(session, association, sql.read_rows(selection, condition), parameters):
             found[row.key if association.exact_keys else batch[0]] = row
     return [found.get(key) for key in keys]
 
 
-def _checked(selection: Selection, rows: Sequence[Sequence[Any]]) -> list[Fetched]:
+def _read(
+    session: MysqlSession, association: Association, statement: str, parameters: Sequence[object]
+) -> list[Fetched]:
     """The rows of a read, once its catalog epoch is known to be ours."""
-    association = selection.association
-    if not rows or rows[0][0] != association.epoch:
+    rows = session.rows(statement, parameters)
+    # Where there are none, it is asked for. Epochs only grow: one that is ours afterwards was ours before.
+    if not rows and session.rows(sql.EPOCH, [association.table_id]) != ((association.epoch,),):
         raise StaleAssociation(association.name)
-    width = len(association.key_columns)
-    return [Fetched(tuple(row[3 : 3 + width]), tuple(row[3:]), row[1], row[2]) for row in rows if row[1] is not None]
+    end = 2 + len(association.key_columns)
+    return [Fetched(row[2:end], row[2:], row[0], row[1]) for row in rows]

@@ -17,6 +17,10 @@ from platform_store.rows import Selection
 
 CATALOG = OWN_PREFIX + "table"
 JOURNAL = OWN_PREFIX + "journal"
+STATE = OWN_PREFIX + "state"
+
+PENDING, OPEN_INTENT, DONE_INTENT, SET_ASIDE = 0, 1, 2, 3
+"""States of a journal row. An intent announces the documents of many new rows and holds none itself."""
 
 CREATE_OWN_TABLES = (
     f"""
@@ -36,35 +40,65 @@ CREATE_OWN_TABLES = (
         row_key BLOB NOT NULL,
         epoch BIGINT UNSIGNED NOT NULL,
         nonce BINARY(16) NOT NULL,
+        written_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+        state TINYINT UNSIGNED NOT NULL DEFAULT 0,
+        cause INT NULL,
+        size INT UNSIGNED NOT NULL DEFAULT 0,
         document LONGBLOB NULL,
-        KEY by_row (table_id, row_key(64)),
-        KEY by_nonce (nonce)
+        KEY by_state (state, size)
     ) ENGINE=InnoDB COMMENT='platform_store: documents not yet confirmed in MongoDB. Never truncate or drop'
     """,
+    f"""
+    CREATE TABLE IF NOT EXISTS {STATE} (
+        id TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+        owner BINARY(16) NULL,
+        lease TIMESTAMP(3) NULL,
+        removed_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        ceiling BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        server VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL
+    ) ENGINE=InnoDB COMMENT='platform_store: one row, what its processes agree on'
+    """,
 )
+JOURNAL_IS_CURRENT = (
+    "SELECT 1 FROM information_schema.COLUMNS "
+    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{JOURNAL}' AND COLUMN_NAME = 'size'"
+)
+UPGRADE_JOURNAL = (  # from before there was anything to sweep; its entries stay
+    f"ALTER TABLE {JOURNAL} "
+    "ADD COLUMN written_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
+    "ADD COLUMN state TINYINT UNSIGNED NOT NULL DEFAULT 0, ADD COLUMN cause INT NULL, "
+    "ADD COLUMN size INT UNSIGNED NOT NULL DEFAULT 0, ADD KEY by_state (state, size), "
+    "DROP KEY by_row, DROP KEY by_nonce"
+)
+HAS_STATE_ROW = f"SELECT 1 FROM {STATE}"
+INSERT_STATE_ROW = f"INSERT INTO {STATE} (id) VALUES (1)"
 
 LOAD_CATALOG = f"SELECT name, id, epoch, state, storage_format, definition FROM {CATALOG}"
 FENCE = f"SELECT epoch FROM {CATALOG} WHERE id = %s LOCK IN SHARE MODE"
+EPOCH = f"SELECT epoch FROM {CATALOG} WHERE id = %s"
 LOCK_CATALOG_ROW = f"SELECT epoch FROM {CATALOG} WHERE id = %s FOR UPDATE"
 INSERT_CATALOG_ROW = f"INSERT INTO {CATALOG} (name, epoch, state, storage_format, definition) VALUES "
 UPDATE_CATALOG_ROW = f"UPDATE {CATALOG} SET epoch = epoch + 1, state = %s, definition = %s WHERE id = %s"
 DELETE_CATALOG_ROW = f"DELETE FROM {CATALOG} WHERE id = %s"
 
-INSERT_ENTRIES = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, document) VALUES "
-ENTRY = "(%s, %s, %s, %s, %s)"
-PENDING = (
-    f"SELECT j.id, c.name, j.row_key, j.document FROM {JOURNAL} AS j JOIN {CATALOG} AS c ON c.id = j.table_id "
-    "WHERE j.id > %s ORDER BY j.id LIMIT %s"
-)
-PENDING_SIZES = f"SELECT COALESCE(LENGTH(document), 0) FROM {JOURNAL} WHERE id > %s ORDER BY id LIMIT %s"
-COUNT_PENDING = f"SELECT COUNT(*) FROM {JOURNAL}"
-DELETE_TABLE_ENTRIES = f"DELETE FROM {JOURNAL} WHERE table_id = %s"
+INSERT_ENTRIES = f"INSERT INTO {JOURNAL} (table_id, epoch, row_key, nonce, size, document) VALUES "
+ENTRY = "(%s, %s, %s, %s, %s, %s)"
+INSERT_INTENT = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, state) VALUES "
+INTENT = f"(%s, %s, %s, %s, {OPEN_INTENT})"
+CLAIM_INTENT = f"UPDATE {JOURNAL} SET state = {DONE_INTENT} WHERE id = %s AND nonce = %s AND state = {OPEN_INTENT}"
+INSERT_MARK = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, state) VALUES (0, '', 0, %s, {DONE_INTENT})"
+TABLE_ENTRIES = f"SELECT id FROM {JOURNAL} WHERE table_id = %s"
 
 _DATE_CASTS = {"DATE": "DATE", "DATETIME": "DATETIME"}
 
 
-def delete_entries(count: int) -> str:
-    return f"DELETE FROM {JOURNAL} WHERE id IN ({placeholders(count)})"
+def entries_by_id(count: int) -> str:
+    """``count`` rows of the journal as ``j``, found one by one and in no other way.
+
+    For an IN list MySQL reads a small table whole, and would wait for every row that some writer has locked.
+    """
+    ids = " UNION ALL ".join(["SELECT %s AS id", *["SELECT %s"] * (count - 1)])
+    return f"({ids}) AS v STRAIGHT_JOIN {JOURNAL} AS j ON j.id = v.id"
 
 
 def placeholders(count: int) -> str:
@@ -121,42 +155,28 @@ def key_order(association: Association) -> str:
 
 
 def read_rows(selection: Selection, condition: str) -> str:
-    """A read of the rows that ``condition`` on ``t`` names: epoch, revision, pending, columns.
+    """A read of the rows that ``condition`` on ``t`` names: revision, pending document, columns.
 
-    One statement, so that the row, its revision and the journal entry of that revision are of one moment. The catalog
-    row is always returned; where no row of the table matches, its columns are NULL.
+    One statement, so that the row, its revision and the journal entry of that revision are of one moment. The
+    parameters after the condition's are the table's id and the epoch; under another epoch there are no rows.
     """
-    association = selection.association
-    rows = f"{quote(association.name)} AS t{_join_pending(selection)}"
-    return f"{_read_list(selection)} FROM {CATALOG} AS c LEFT JOIN ({rows}) ON {condition} WHERE c.id = %s"
+    head, tail = _around_condition(selection)
+    return f"{head}{condition}{tail}"
 
 
 def read_page(selection: Selection, condition: str) -> str:
-    """As :func:`read_rows`, the first rows in key order; the limit is the parameter after the condition's.
+    """As :func:`read_rows`, the first rows in key order; the limit is the last parameter."""
+    return f"{read_rows(selection, condition)} ORDER BY {key_order(selection.association)} LIMIT %s"
 
-    The page is cut in a derived table: joined first and cut afterwards, MySQL would sort the whole rest of the range
-    for each page of a scan.
-    """
+
+@lru_cache(maxsize=1024)
+def _around_condition(selection: Selection) -> tuple[str, str]:
     association = selection.association
-    names = quote_list([REVISION, *(column.name for column in selection.mysql)])
-    order = key_order(association)
-    page = f"SELECT {names} FROM {quote(association.name)} AS t WHERE {condition} ORDER BY {order} LIMIT %s"
-    return (
-        f"{_read_list(selection)} FROM {CATALOG} AS c LEFT JOIN ({page}) AS t ON TRUE{_join_pending(selection)} "
-        f"WHERE c.id = %s ORDER BY {order}"
-    )
-
-
-def _read_list(selection: Selection) -> str:
-    pending = "j.document" if selection.needs_document else "NULL"
-    columns = [f"t.{quote(column.name)}" for column in selection.mysql]
-    return f"SELECT c.epoch, {_revision(selection.association)}, {pending}, {', '.join(columns)}"
-
-
-def _join_pending(selection: Selection) -> str:
-    if not selection.needs_document:
-        return ""
-    return f" LEFT JOIN {JOURNAL} AS j ON {_is_pending(selection.association)}"
+    pending, table = "NULL", f"{quote(association.name)} AS t"
+    if selection.needs_document:
+        pending, table = "j.document", f"{table} LEFT JOIN {JOURNAL} AS j ON {_is_pending(association)}"
+    columns = ", ".join([_revision(association), pending, *(f"t.{quote(column.name)}" for column in selection.mysql)])
+    return f"SELECT {columns} FROM {CATALOG} AS c JOIN {table} WHERE ", " AND c.id = %s AND c.epoch = %s"
 
 
 def _revision(association: Association) -> str:
@@ -171,7 +191,7 @@ def _is_pending(association: Association) -> str:
     """Whether ``j`` is the pending entry of the revision that ``t`` shows."""
     revision = f"t.{quote(REVISION)}"
     discarded = f" AND {revision} > {association.discarded_at:d}" if association.discarded_at else ""
-    return f"j.id = {revision}{discarded}"
+    return f"j.id = {revision} AND j.state IN ({PENDING}, {SET_ASIDE}){discarded}"
 
 
 @lru_cache(maxsize=1024)
@@ -208,6 +228,12 @@ def stamp_one(association: Association) -> str:
     return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, '%s')} WHERE {condition}"
 
 
+def stamp_last(association: Association) -> str:
+    """Stamps one row with the revision of the entry that this connection has just journalled."""
+    condition = " AND ".join(f"t.{quote(name)} = %s" for name in association.key_names)
+    return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, 'LAST_INSERT_ID()')} WHERE {condition}"
+
+
 def stamp_many(association: Association, count: int) -> str:
     """Stamps ``count`` rows; the parameters are revision and key parts, row after row."""
     casts = [_derived(column) for column in association.key_columns]
@@ -216,6 +242,11 @@ def stamp_many(association: Association, count: int) -> str:
     derived = " UNION ALL ".join([f"SELECT {first}", *[f"SELECT {rest}"] * (count - 1)])
     on = " AND ".join(f"t.{quote(name)} = v.k{number}" for number, name in enumerate(association.key_names))
     return f"UPDATE {quote(association.name)} AS t JOIN ({derived}) AS v ON {on} SET {_stamp(association, 'v.r')}"
+
+
+def stamp_alike(association: Association, condition: str) -> str:
+    """Stamps the rows of a condition with one revision, its first parameter."""
+    return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, '%s')} WHERE {condition}"
 
 
 def _stamp(association: Association, revision: str) -> str:

@@ -360,8 +360,10 @@ def test_a_unique_index_of_mysql(platform: Platform) -> None:
 def test_status_and_recover(customer: Platform, backend: Backend) -> None:
     customer.write("customer", {"name": "a"})
     status = customer.status()
-    assert (status.tables, status.pending_entries, status.mysql, status.mongodb) == (1, 0, True, True)
+    assert (status.tables, status.mysql, status.mongodb) == (1, True, True)
+    assert status.pending_entries == (1 if backend.real else 0)  # until a majority is seen to have it
     assert customer.recover().remaining == 0
+    assert customer.status().pending_entries == 0
     assert all(finding.ok for finding in customer.doctor() if finding.subject.startswith("table"))
 
 
@@ -386,3 +388,23 @@ def test_a_key_is_never_rounded(platform: Platform, text: str, key: object) -> N
     for call in calls:
         with pytest.raises(ValueRejected, match="exactly"):
             call()
+
+
+def test_expect_tells_types_apart(platform: Platform) -> None:
+    columns = [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON"), ColumnAttribute("n", "INT")]
+    platform.create_table("typed", columns, flag=0)
+    platform.write("typed", {"id": 1, "doc": {"a": 1}, "n": 1})
+    for wrong in ({"a": True}, {"a": 1.0}, {"a": "1"}, [1]):
+        with pytest.raises(Conflict):
+            platform.update("typed", 1, {"n": 2}, expect={"doc": wrong})
+    platform.update("typed", 1, {"doc": JsonText("null")}, expect={"doc": {"a": 1}})
+    with pytest.raises(Conflict):
+        platform.update("typed", 1, {"n": 2}, expect={"doc": "null"})
+    platform.update("typed", 1, {"n": 2}, expect={"doc": JsonText("null"), "n": 1})
+
+
+def test_an_empty_batch_writes_nothing(platform: Platform) -> None:
+    platform.create_table("t", [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")], flag=0)
+    with platform.transaction() as tx:
+        assert tx.write_many("t", []).inserted == 0
+    assert list(platform.scan("t")) == []

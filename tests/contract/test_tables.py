@@ -230,3 +230,33 @@ def test_a_collation_of_the_server_is_refused_on_the_embedded_pair(platform: Pla
         with pytest.raises(NotSupported, match="utf8mb4_general_ci"):
             platform.create_table("card", columns, flag=1)
         assert platform.tables() == []
+
+
+def test_a_scan_after_a_table_was_made_anew(backend: Backend, platform: Platform) -> None:
+    columns = [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")]
+    platform.create_table("t", columns, flag=0)
+    with backend.open() as other:
+        assert list(other.scan("t")) == []
+        platform.drop_table("t")
+        platform.create_table("t", columns, flag=0)
+        platform.write("t", {"id": 1, "doc": "neu"})
+        assert list(other.scan("t")) == [{"id": 1, "doc": "neu"}]
+
+
+def test_a_column_never_takes_over_an_extra_field(platform: Platform) -> None:
+    platform.create_table("t", [ColumnAttribute("id", "INT")], flag=0, extra=True)
+    platform.write("t", {"id": 1, "x": "text", "x__2": "text", "x_1": "text"})
+    platform.add_column("t", ColumnAttribute("x", "INT"), to="mongodb")
+    assert platform.read("t", 1) == {"id": 1, "x": None, "x__2": "text", "x_1": "text"}
+    (column,) = [column for column in platform.describe("t").columns if column.name == "x"]
+    assert column.field is not None
+    with pytest.raises(ValueRejected, match="reserved"):
+        platform.write("t", {"id": 2, "_platform_store_x_2": 1})
+
+
+def test_a_document_without_its_dropped_column_is_none(platform: Platform) -> None:
+    columns = [ColumnAttribute("id", "INT"), ColumnAttribute("a", "JSON"), ColumnAttribute("b", "JSON")]
+    platform.create_table("t", columns, flag=0)
+    platform.write_many("t", [{"id": 1, "a": 1}, {"id": 2, "b": 2}])
+    platform.drop_column("t", "a")
+    assert list(platform.read_collection("t")) == [{"_id": 2, "b": 2}]

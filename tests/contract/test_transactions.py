@@ -64,7 +64,7 @@ def test_changes_become_true_together(tables: Platform, backend: Backend) -> Non
         ]
         assert _all(other) == after
     assert _all(tables) == after
-    assert tables.status().pending_entries == 0
+    assert tables.recover().remaining == 0
     assert [document["_id"] for document in tables.read_collection("booking")] == [1]
 
 
@@ -86,7 +86,7 @@ def test_an_exception_undoes_everything(tables: Platform, error: type[BaseExcept
     with pytest.raises(error):
         work()
     assert _all(tables) == before
-    assert tables.status().pending_entries == 0
+    assert tables.recover().remaining == 0
     tables.write("booking", {"id": 1, "doc": 2})
 
 
@@ -110,7 +110,7 @@ def test_a_change_that_raised_has_changed_nothing(tables: Platform) -> None:
         [{"id": 1, "n": 10, "doc": "eins"}, {"id": 2, "n": 20, "doc": "zwei"}],
         [{"id": 1, "n": None, "doc": "bleibt"}],
     ]
-    assert tables.status().pending_entries == 0
+    assert tables.recover().remaining == 0
 
 
 def test_what_a_failed_change_journalled_never_reaches_mongodb(
@@ -132,7 +132,7 @@ def test_what_a_failed_change_journalled_never_reaches_mongodb(
                 tx.write_many("booking", [{"id": 2, "doc": "weg"}])
     assert tables._documents.count("booking") == 1  # a reader would not see the document of a row that is not there
     assert _all(tables)[1] == [{"id": 1, "n": None, "doc": "bleibt"}]
-    assert tables.status().pending_entries == 0
+    assert tables.recover().remaining == 0
 
 
 def test_a_transaction_has_an_end(tables: Platform) -> None:

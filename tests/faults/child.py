@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,13 +16,13 @@ from typing import Any, Literal, Self, TypeAlias
 from platform_store import Config, Platform
 from tests.faults import steps
 from tests.faults.servers import wait_until
+from tests.faults.zygote import ZYGOTE
 
 How: TypeAlias = Literal["kill", "freeze", "wait"]
 Work: TypeAlias = Callable[[Platform], object]
 """What a child runs: :func:`call`, :func:`transaction`, or a function at the top of a module."""
 
 _TIMEOUT = 30.0
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,7 @@ class Child:
         self._stop, self._how = stop, how
         self._pipe, theirs = Pipe()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd=_ROOT
-            )
+            self._process = ZYGOTE.fork(theirs.fileno())
         self._pipe.send(_Job(stores, work, stop, how, all_threads, from_opening))
 
     @property
@@ -113,7 +108,9 @@ class Child:
             reached = not self._pipe.poll()
         else:
             said = self._receive(timeout)
-            reached = said == (("reached",) if self._how == "wait" else ("dead", -signal.SIGKILL))
+            reached = said == ("reached",)
+            if reached and self._how == "kill":
+                self._process.wait()
         if not reached:
             raise AssertionError(f"it ended without reaching {self._stop}: {said or self._said()}")
 
@@ -135,7 +132,7 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL, frozen or not."""
-        self._process.kill()
+        self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
     def __enter__(self) -> Self:
@@ -145,6 +142,7 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.kill()
+        self._process.close()
         self._pipe.close()
 
     def _receive(self, timeout: float) -> tuple[Any, ...]:
@@ -153,11 +151,11 @@ class Child:
         return self._said()
 
     def _said(self) -> tuple[Any, ...]:
-        """What the process said: reached, done with a result, failed with an error; or dead, with its exit code."""
+        """What the process said: reached, done with a result, failed with an error; or that it is dead."""
         try:
             said: tuple[Any, ...] = self._pipe.recv()
         except (EOFError, ConnectionResetError):
-            return "dead", self._process.wait()
+            return ("dead",)
         return said
 
 
@@ -180,14 +178,19 @@ class _Job:
 
 
 def _is_stopped(pid: int) -> bool:
-    """Whether the child stands still; asking changes nothing."""
-    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    """Whether every thread of the child stands still."""
+    states = []
+    with contextlib.suppress(OSError):  # it ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            states.append((task / "stat").read_text().rpartition(")")[2].split()[0])  # noqa: PERF401
+    return bool(states) and set(states) == {"T"}
 
 
 def _hook(job: _Job, pipe: Connection[Any, Any]) -> steps.Hook:
     def stop() -> None:
-        if job.how == "wait":
+        if job.how != "freeze":
             pipe.send(("reached",))
+        if job.how == "wait":
             pipe.recv()
         else:
             # To this very thread, which then makes not one step more.
@@ -219,6 +222,7 @@ def _main(pipe: Connection[Any, Any]) -> None:
         pipe.send(("done", result))
 
 
-if __name__ == "__main__":
-    with contextlib.closing(Connection(int(sys.argv[1]))) as connection:
+def serve(pipe: int) -> None:
+    """What a forked process does: the one job that comes over the pipe of that number."""
+    with contextlib.closing(Connection(pipe)) as connection:
         _main(connection)

@@ -1,8 +1,8 @@
 """Named steps: every call that an operation makes on the stores, with a hook before and after it.
 
-A step is named after the way to it: ``rows.transaction.commit``, ``rows.settle``, ``documents.apply``. Leaving a
-context manager is a step of its own, such as ``rows.transaction.exit``. A call that is not named below is an error, so
-that a new one in the library makes the tests speak up that were written for the steps there were.
+A step is named after the way to it: ``rows.transaction.commit``, ``rows.journal.due``, ``documents.target.apply``.
+Leaving a context manager is a step of its own, such as ``rows.transaction.exit``. A call that is not named below is an
+error, so that a new one in the library makes the tests speak up that were written for the steps there were.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ KNOWN = frozenset(
         transaction transaction.exit fetch_many fetch_range load_catalog schema_lock schema_lock.exit add_association
         put_association remove_association table_exists describe_foreign differences check_placeable create_table
         adopt_table drop_table add_column tighten_column loosen_column drop_column rename_column is_empty
-        forget_revisions raise_revisions fill_keys pending count_pending settle query findings close
+        forget_revisions fill_keys query findings close
         """,
     )
     | _named(
         "rows.transaction",
         """
-        fence lock lock_range insert update reset delete fetch exact record stamp announce claim savepoint
+        fence lock lock_range insert update reset delete fetch exact record announce claim savepoint
         savepoint.exit commit
         """,
     )
     | _named(
         "rows.journal",
         """
-        due load remove set_aside backlog oldest intents withdraw outcome lease release server position note_ceiling
-        note_accepted raise_revisions
+        due load remove set_aside strays backlog oldest intents withdraw outcome lease release server position
+        note_ceiling note_accepted raise_revisions
         """,
     )
     | _named(
         "documents",
         """
-        fetch apply confirm check_available collection_exists create_collection drop_collection unset_field create_index
-        identifiers stream uses_reserved_fields highest_revision count findings close
+        fetch check_available collection_exists create_collection drop_collection unset_field create_index
+        identifiers stream uses_reserved_fields unique_indexes highest_revision count findings close
         """,
     )
     | _named(
         "documents.target",
         """
-        apply confirm place clear purge witness testify raise_ceiling note_confirmed count_between
+        apply refused confirm place clear purge witness testify raise_ceiling note_confirmed count_between
         """,
     )
 )

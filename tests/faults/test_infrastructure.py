@@ -314,7 +314,7 @@ class TestSteps:
             recorder.moments.clear()
             platform.write("card", ROW)
             names = recorder.names
-            wanted = ["", ".fence", ".insert", ".record", ".stamp", ".commit", ".exit"]
+            wanted = ["", ".fence", ".insert", ".record", ".commit", ".exit"]
             transaction_steps = [f"rows.transaction{step}" for step in wanted]
             assert [name for name in names if name in transaction_steps] == transaction_steps
             applied = next(number for number, name in enumerate(names) if name.endswith(".apply"))
@@ -337,10 +337,10 @@ class TestSteps:
         assert recorder.moments == []
 
     def test_a_step_without_a_name_is_an_error(self, servers_of_test: Servers) -> None:
-        known = steps.KNOWN - {"rows.transaction.stamp"}
+        known = steps.KNOWN - {"rows.transaction.record"}
         with steps.install(lambda name, moment: None, known), servers_of_test.open() as platform:
             platform.create_table("card", COLUMNS, flag=1)
-            with pytest.raises(steps.UnnamedStep, match=r"rows\.transaction\.stamp"):
+            with pytest.raises(steps.UnnamedStep, match=r"rows\.transaction\.record"):
                 platform.write("card", ROW)
             assert platform.read("card", 1) is None
         with pytest.raises(steps.UnnamedStep):
@@ -350,7 +350,7 @@ class TestSteps:
         def fail() -> None:
             raise Unavailable("mysql", "says the test")
 
-        hook = steps.At("rows.transaction.stamp:after:2", fail)
+        hook = steps.At("rows.transaction.record:after:2", fail)
         with steps.install(hook), servers_of_test.open() as platform:
             platform.create_table("card", COLUMNS, flag=1)
             platform.write("card", ROW)
@@ -418,10 +418,16 @@ class TestDrivers:
             platform.write("card", {"id": 2})
             with sent() as counted:
                 platform.write("card", ROW)
-            assert counted.sql[0] == "START TRANSACTION"
-            assert counted.sql.index("INSERT INTO card") < counted.sql.index("INSERT INTO platform_store_journal")
-            assert counted.sql.index("UPDATE card") < counted.sql.index("COMMIT")
-            assert "update card" in counted.mongodb
+            changes, commit = counted.sql
+            assert changes.split("; ") == [
+                "START TRANSACTION",
+                "SELECT FROM platform_store_table LOCK IN SHARE MODE",
+                "INSERT INTO card",
+                "INSERT INTO platform_store_journal",
+                "UPDATE card",
+            ]
+            assert commit == "COMMIT"
+            assert counted.mongodb == ["insert card"]
             others = ThreadPoolExecutor(1)
             with sent() as own, sent(all_threads=True) as everyone, others:
                 others.submit(platform.read, "card", 1, columns=["n"]).result()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_store import ColumnAttribute, Diverged, Index, NotSupported, Platform, SchemaError
+from platform_store import ColumnAttribute, Diverged, Index, NotSupported, Platform, SchemaError, ValueRejected
 from tests.integration.conftest import Servers
 
 COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")]
@@ -25,7 +25,7 @@ def test_documents_of_an_earlier_life_never_answer(servers_of_test: Servers, pla
         platform.write("t", {"id": key, "doc": f"neu{key}"})
         assert platform.read("t", key) == {"id": key, "doc": f"neu{key}"}
     assert [row["doc"] for row in platform.scan("t")] == [f"neu{key}" for key in range(5)]
-    assert platform.status().pending_entries == 0
+    assert platform.recover().remaining == 0
 
 
 def test_rows_without_a_revision_are_never_torn(servers_of_test: Servers, platform: Platform) -> None:
@@ -221,18 +221,60 @@ def test_documents_that_look_like_references(servers_of_test: Servers, platform:
     assert platform.read("t", 1) == {"id": 1, "doc": None, "link": reference}
 
 
-def test_what_mongodb_refuses_stays_and_is_served(
+def test_what_mongodb_refuses_is_refused_before_the_commit(servers_of_test: Servers, platform: Platform) -> None:
+    platform.create_table("t", COLUMNS, flag=0)
+    servers_of_test.mongodb.command("collMod", "t", validator={"doc": {"$ne": "verboten"}})
+    platform.write("t", {"id": 1, "doc": "gut"})
+    calls: list[Callable[[], object]] = [
+        lambda: platform.write("t", {"id": 2, "doc": "verboten"}),
+        lambda: platform.update("t", 1, {"doc": "verboten"}),
+        lambda: platform.write_many("t", [{"id": key, "doc": "verboten" if key == 99 else 1} for key in range(2, 100)]),
+        lambda: platform.write_many("t", [{"id": 2, "doc": "verboten"}, {"id": 3, "doc": "gut"}]),
+    ]
+    for call in calls:
+        with pytest.raises(ValueRejected) as caught:
+            call()
+        assert caught.value.table == "t"
+        assert "verboten" not in str(caught.value)
+    assert platform.delete("t", 1) is True  # a tombstone is no document of the application's
+    assert platform.recover().remaining in (0, 1)
+    assert list(platform.scan("t")) == []
+
+
+def test_what_mongodb_refuses_afterwards_stays_and_is_served(
     servers_of_test: Servers, platform: Platform, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform.create_table("t", COLUMNS, flag=0)
+    platform.write("t", {"id": 0, "doc": "gut"})
     servers_of_test.mongodb.command("collMod", "t", validator={"doc": {"$ne": "verboten"}})
     platform.write_many("t", [{"id": 1, "doc": "verboten"}, {"id": 2, "doc": "gut"}])
-    assert "refuses 1 documents, code 121" in caplog.text
+    assert "refuses 1 documents (code 121)" in caplog.text
     assert "verboten" not in caplog.text
-    assert [row["doc"] for row in platform.scan("t")] == ["verboten", "gut"]
-    assert platform.status().pending_entries == 1
-    assert platform.recover().remaining == 1
+    assert [row["doc"] for row in platform.scan("t")] == ["gut", "verboten", "gut"]
+    assert platform.status().set_aside == {121: 1}
+    assert [finding.ok for finding in platform.doctor() if finding.subject == "journal"] == [False]
+    recovered = platform.recover()
+    assert (recovered.remaining, recovered.set_aside) == (1, {121: 1})
+    with pytest.raises(ValueRejected, match="validator"):  # it is known by now
+        platform.update("t", 2, {"doc": "verboten"})
     platform.update("t", 1, {"doc": "auch gut"})
+    assert platform.recover().remaining == 0
+
+
+def test_a_unique_index_of_somebody_else_is_refused_by_name(servers_of_test: Servers, platform: Platform) -> None:
+    servers_of_test.mongodb["t"].create_index("email", unique=True, name="one_email")
+    with pytest.raises(SchemaError, match="one_email"):
+        platform.create_table("t", COLUMNS, flag=0)
+    with pytest.raises(SchemaError, match="one_email"):
+        platform.associate("t", columns=COLUMNS, flag=0)
+    servers_of_test.mongodb["t"].drop_index("one_email")
+    platform.create_table("t", COLUMNS, flag=0)
+    servers_of_test.mongodb["t"].create_index("doc", unique=True)
+    platform.write("t", {"id": 1, "doc": "eins"})
+    platform.write("t", {"id": 2, "doc": "eins"})
+    assert platform.status().set_aside == {11000: 1}
+    assert platform.read("t", 2) == {"id": 2, "doc": "eins"}
+    platform.update("t", 2, {"doc": "zwei"})
     assert platform.recover().remaining == 0
 
 

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_store.config import KEYS, Config, EmbeddedConfig, MongodbConfig, MysqlConfig, TlsConfig
+from platform_store.config import KEYS, Config, EmbeddedConfig, JournalConfig, MongodbConfig, MysqlConfig, TlsConfig
 from platform_store.config.urls import mongodb_url
 from platform_store.errors import ConfigError
 
@@ -94,11 +94,12 @@ def test_defaults(load: Load) -> None:
     assert (mysql(config).connect_timeout, mysql(config).read_timeout, mysql(config).write_timeout) == (5, 30, 30)
     assert (mysql(config).lock_wait_timeout, mysql(config).tls, mysql(config).charset) == (10, None, "utf8mb4")
     assert (mongodb(config).write_concern, mongodb(config).journal, mongodb(config).when_down) == (
-        "majority",
-        True,
+        1,
+        False,
         "queue",
     )
     assert (mongodb(config).timeout, mongodb(config).server_selection_timeout) == (10, 3)
+    assert config.journal == JournalConfig(retention=10, interval=1, lease=15, max_entries=1_000_000, reaper=True)
 
 
 def test_the_example_loads_and_names_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +115,7 @@ def test_the_example_loads_and_names_every_key(monkeypatch: pytest.MonkeyPatch) 
     for line in text.splitlines():
         match = re.match(r"[ #]*([a-z_]+):(?= |$)", line)  # a key counts if it is commented out, too
         name = match[1] if match else ""
-        if name in ("mysql", "mongodb", "embedded"):
+        if line.lstrip("# ") == f"{name}:" and name in ("mysql", "mongodb", "embedded", "journal"):
             section, part = name, ""
         elif name in ("pool", "timeouts", "tls"):
             part = name
@@ -130,6 +131,7 @@ def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch, load: L
     config, plain = Config.load(EXAMPLE), load(MYSQL + MONGODB)
     assert replace(mysql(config), host="db", user="u", tls=None) == mysql(plain)
     assert replace(mongodb(config), url="mongodb://h/crm", tls=None) == mongodb(plain)
+    assert config.journal == plain.journal
 
 
 def test_a_url_in_place_of_fields(load: Load) -> None:
@@ -526,6 +528,7 @@ def test_any_password_survives_a_round_trip(
             write_concern=concern,  # type: ignore[arg-type]
             tls=tls,
         ),
+        journal=JournalConfig(retention=timeout, max_entries=pool, reaper=ca is None),
     )
     path = tmp_path / "round.yaml"
     saved(config, path)

@@ -12,8 +12,8 @@ from pymysql.constants import CR, ER
 from platform_store import errors
 from platform_store.errors import PlatformStoreError
 from platform_store.stores import mongodb as mongodb_store
-from platform_store.stores import mysql as mysql_store
 from platform_store.stores import mysql_codes
+from platform_store.stores import mysql_driver as mysql_store
 from platform_store.stores.base import DuplicateKey, StaleAssociation
 
 SECRET = "geheim-张伟"

@@ -1,0 +1,279 @@
+"""The drivers of MySQL and MariaDB: the only importer of PyMySQL and DBUtils, and the one place where their errors
+become ours.
+
+DBUtils keeps the pool; its transparent replay is switched off, because replaying the last statement on a new
+connection would tear a transaction apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ssl
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+from dbutils.pooled_db import PooledDB
+from pymysql import converters
+from pymysql.connections import Connection as _Connection
+from pymysql.constants import CLIENT, CR, ER, FIELD_TYPE
+from pymysql.cursors import Cursor, SSCursor
+
+from platform_store.config import MysqlConfig
+from platform_store.errors import (
+    ConfigError,
+    Conflict,
+    NotSupported,
+    SchemaError,
+    TransientError,
+    Unavailable,
+    ValueRejected,
+)
+from platform_store.stores.base import DuplicateKey, Parameters, StaleAssociation
+from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY
+
+__all__ = ["Connection", "Cursor", "Driver", "literal", "pool", "settings", "stream", "translate", "translated"]
+
+_PING_AFTER_IDLE = 1.0  # seconds
+
+_SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
+
+
+def describe_code(code: int | None) -> str:
+    return f"error {code} ({_SYMBOLS.get(code, 'unnamed')})" if code is not None else "an error without a number"
+
+
+def translate(error: pymysql.Error) -> Exception:
+    """Our error for one of PyMySQL's. The server's text is passed on only where it can hold no value."""
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else None
+    said = describe_code(code)
+    if code in NAMING_ONLY and len(error.args) > 1:
+        said = f"{error.args[1]} ({said})"
+    match KIND_OF.get(code) if code is not None else None:
+        case "transient":
+            return TransientError("mysql", said, code=code)
+        case "duplicate":
+            return DuplicateKey()
+        case "stale":
+            return StaleAssociation(said)
+        case "value":
+            return _refused_value(code, said)
+        case "conflict":
+            return Conflict(f"a foreign key stands in the way: {said}")
+        case "access":
+            return _refused_access(code, said)
+        case "schema":
+            return SchemaError(said)
+        case "lost":
+            return Unavailable("mysql", said)
+    return _by_class(error, code, said)
+
+
+def _refused_value(code: int | None, said: str) -> ValueRejected:
+    if code == ER.NET_PACKET_TOO_LARGE:
+        return ValueRejected("the statement is larger than the server's max_allowed_packet: raise it")
+    if code in EXHAUSTED:
+        return ValueRejected(f"the AUTO_INCREMENT column has no number left (error {code})")
+    return ValueRejected(f"MySQL refuses a value: {said}")
+
+
+def _refused_access(code: int | None, said: str) -> ConfigError:
+    if code == ER.BAD_DB_ERROR:
+        return ConfigError("MySQL has no such database: create it first", key="mysql.database")
+    return ConfigError(f"MySQL refuses the account: {said}", key="mysql.user")
+
+
+def _by_class(error: pymysql.Error, code: int | None, said: str) -> Exception:
+    """For the numbers that are in no list: what PyMySQL takes them for."""
+    if isinstance(error, pymysql.InterfaceError):
+        return Unavailable("mysql", said)
+    if isinstance(error, pymysql.NotSupportedError):
+        return NotSupported("the statement", f"is refused by MySQL: {said}")
+    if isinstance(error, pymysql.IntegrityError):
+        return Conflict(f"MySQL refuses the row: {said}")
+    if isinstance(error, pymysql.DataError):
+        return ValueRejected(f"MySQL refuses a value: {said}")
+    if isinstance(error, pymysql.ProgrammingError):
+        return SchemaError(f"MySQL refuses the statement: {said}")
+    if code is not None and not 2000 <= code < 3000:  # the server's answer; from 2000 on the client library's own
+        return SchemaError(f"MySQL refuses the statement: {said}")
+    return Unavailable("mysql", said)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    try:
+        yield
+    except pymysql.Error as error:
+        raise translate(error) from None
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable("mysql", type(error).__name__) from None
+    except UnicodeEncodeError:
+        raise ValueRejected("the statement has a lone surrogate, which is no text") from None
+
+
+if TYPE_CHECKING:
+    _Base = _Connection[Cursor]
+else:
+    _Base = _Connection  # generic in the type stubs only
+
+
+class _NeverRaised(Exception):
+    """Named to DBUtils as the only failure to replay after."""
+
+
+class Connection(_Base):
+    """A PyMySQL connection that prepares its session whenever it connects."""
+
+    def __init__(self, *, session: Sequence[str], **settings: Any):
+        self._session = session
+        self.server = ""
+        self.used_at = time.monotonic()
+        super().__init__(**settings)
+
+    def connect(self, sock: Any = None) -> None:
+        """Connects whole or not at all: a session whose preparation was interrupted would not be strict."""
+        try:
+            super().connect(sock)
+            for statement in self._session:
+                self.query(statement)
+            self.server = self._identity()
+        except BaseException:  # an interrupt between two statements, above all
+            self.abandon()
+            raise
+
+    def _identity(self) -> str:
+        """The server's own identifier and the second in which it started, which both stay as long as it runs."""
+        mariadb = "MariaDB" in str(self.get_server_info())  # type: ignore[no-untyped-call]
+        identifier, schema = ("server_uid", "information_schema") if mariadb else ("server_uuid", "performance_schema")
+        with self.cursor() as cursor:
+            cursor.execute(
+                f"SELECT @@{identifier}, CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED), "
+                "@@auto_increment_increment, @@auto_increment_offset "
+                f"FROM {schema}.global_status WHERE VARIABLE_NAME = 'Uptime'"
+            )
+            ((name, started, increment, offset),) = cursor.fetchall()
+        _check_numbering(increment, offset)
+        return f"{name}@{started}"
+
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        """For the encryption that PyMySQL takes up where a server offers it: nothing is checked, nothing is loaded."""
+        if sslp:
+            return super()._create_ssl_ctx(sslp)  # type: ignore[misc,no-any-return]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def wait_without_end(self) -> None:
+        """Lets statements take their time. Called once connected: a server that never greets is still given up."""
+        self._read_timeout = self._write_timeout = None
+
+    def revive(self, trusted_since: float) -> None:
+        """Connects again where the server has gone meanwhile. Called between operations, when nothing can be lost.
+
+        A connection used within the last second, and after ``trusted_since``, is taken to be alive.
+        """
+        if self.open:
+            if self.used_at > max(trusted_since, time.monotonic() - _PING_AFTER_IDLE):
+                return
+            with contextlib.suppress(pymysql.Error):
+                self.ping()
+                return
+        self.connect()
+
+    def abandon(self) -> None:
+        """Closes this process's end without a word to the server: after a fork the parent still uses the socket."""
+        result = getattr(self, "_result", None)
+        if result is not None:
+            result.unbuffered_active = False  # else its finalizer would read on, from whatever comes next
+            self._result = None
+        self._force_close()  # type: ignore[attr-defined]  # private, and the only way to close without COM_QUIT
+
+
+def _check_numbering(increment: int, offset: int) -> None:
+    """At every connect: what was set globally meanwhile holds for new connections."""
+    if (increment, offset) != (1, 1):
+        raise ConfigError(
+            f"auto_increment_increment is {increment} and auto_increment_offset {offset}: revisions need 1 and 1 "
+            "(a multi-primary cluster is not supported)",
+            key="mysql.url",
+        )
+
+
+class Driver:
+    """What DBUtils takes for the DB-API module."""
+
+    threadsafety = 1
+
+    def __init__(self, opened: weakref.WeakSet[Connection]):
+        self._opened = opened
+
+    def connect(self, **settings: Any) -> Connection:
+        connection = Connection(**settings)
+        self._opened.add(connection)
+        return connection
+
+
+def pool(driver: Driver, size: int, settings: Mapping[str, Any]) -> PooledDB:
+    """Connections kept open for the next lease, at most ``size``."""
+    return PooledDB(driver, maxcached=size, ping=0, reset=False, failures=(_NeverRaised,), **settings)
+
+
+def _datetime(text: str) -> Any:
+    """As PyMySQL reads DATETIME and TIMESTAMP, in a fraction of its time; zero dates and the like are left to it."""
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return converters.convert_datetime(text)
+
+
+def settings(config: MysqlConfig, session: Sequence[str], *, packed: bool) -> dict[str, Any]:
+    """What PyMySQL is told. ``session``: statements run at each connect; ``packed``: several statements in a packet."""
+    told: dict[str, Any] = {
+        "host": config.host,
+        "port": config.port,
+        "user": config.user,
+        "password": config.password,
+        "database": config.database,
+        "charset": config.charset,
+        "unix_socket": config.unix_socket,
+        "connect_timeout": config.connect_timeout,
+        "read_timeout": config.read_timeout,
+        "write_timeout": config.write_timeout,
+        "autocommit": True,
+        "conv": {**converters.conversions, FIELD_TYPE.DATETIME: _datetime, FIELD_TYPE.TIMESTAMP: _datetime},
+        # FOUND_ROWS: an UPDATE with equal values matches its row.
+        "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if packed else 0),
+        "session": session,
+    }
+    if config.tls is not None:
+        told["ssl"] = _tls_context(config)
+    return told
+
+
+def _tls_context(config: MysqlConfig) -> ssl.SSLContext:
+    assert config.tls is not None
+    context = ssl.create_default_context(cafile=None if config.tls.ca is None else str(config.tls.ca))
+    if not config.tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if config.tls.cert is not None:
+        context.load_cert_chain(str(config.tls.cert), None if config.tls.key is None else str(config.tls.key))
+    return context
+
+
+def literal(value: object, charset: str) -> str:
+    """``value`` as PyMySQL would write it into a statement (backslash escapes, which our sql_mode allows)."""
+    return str(converters.escape_item(value, charset, converters.encoders))
+
+
+def stream(connection: Connection, sql: str, parameters: Parameters | None) -> SSCursor:
+    """Runs one statement whose rows are read as they are asked for."""
+    with translated():
+        cursor = connection.cursor(SSCursor)
+        cursor.execute(sql, parameters)
+        return cursor

@@ -1,0 +1,40 @@
+"""Databases of earlier versions: what waits in their journal is not lost."""
+
+from __future__ import annotations
+
+from platform_store import ColumnAttribute
+from tests.integration.conftest import Servers
+
+FIRST_JOURNAL = """
+    CREATE TABLE platform_store_journal (
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        table_id BIGINT UNSIGNED NOT NULL,
+        row_key BLOB NOT NULL,
+        epoch BIGINT UNSIGNED NOT NULL,
+        nonce BINARY(16) NOT NULL,
+        document LONGBLOB NULL,
+        KEY by_row (table_id, row_key(64)),
+        KEY by_nonce (nonce)
+    ) ENGINE=InnoDB
+"""
+
+
+def test_the_first_journal(servers_of_test: Servers) -> None:
+    with servers_of_test.open() as platform:
+        platform.create_table("card", [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")], flag=0)
+        platform.write("card", {"id": 1, "doc": ["老"]})
+    (entry,) = servers_of_test.sql("SELECT id, table_id, row_key, epoch, nonce, document FROM platform_store_journal")
+    servers_of_test.sql("DROP TABLE platform_store_journal")
+    servers_of_test.sql("DROP TABLE platform_store_state")
+    servers_of_test.sql(FIRST_JOURNAL)
+    placeholders = ", ".join(f"X'{part.hex()}'" if isinstance(part, bytes) else str(part) for part in entry)
+    servers_of_test.sql(f"INSERT INTO platform_store_journal VALUES ({placeholders})")
+    servers_of_test.mongodb.drop_collection("card")
+    servers_of_test.mongodb.drop_collection("platform_store_state")
+    with servers_of_test.open() as platform:
+        assert platform.read("card", 1) == {"id": 1, "doc": ["老"]}
+        assert platform.recover().confirmed == 1
+        assert platform.read("card", 1) == {"id": 1, "doc": ["老"]}
+        platform.update("card", 1, {"doc": ["neu"]})
+        assert platform.status().pending_entries == 1
+    assert servers_of_test.mongodb["card"].count_documents({"_id": 1}) == 1
