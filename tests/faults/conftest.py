@@ -1,6 +1,6 @@
 """Servers of these tests' own, proxies in front of the shared ones, and databases on both.
 
-Everything lives in one directory of this session, with a short path. It is removed at the end; what a killed session
+Everything lives in one directory of this run, with a short path. It is removed at the end; what a killed run
 left behind is removed by the next one.
 """
 
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def faults_directory() -> Iterator[Path]:
-    """The directory of this session."""
+    """The directory of this run."""
     base = Path(tempfile.gettempdir())
     for leftover in base.glob(f"{_PREFIX}*"):
         _remove_if_nobodys(leftover)
