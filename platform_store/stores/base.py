@@ -286,7 +286,7 @@ class JournalStore(Protocol):
         """Marks entries that MongoDB refuses, with its error code."""
 
     def strays(self) -> list[int]:
-        """Entries whose table has been dropped."""
+        """Entries whose table has been dropped, open intents aside."""
 
     def backlog(self) -> Backlog: ...
     def oldest(self) -> int | None:

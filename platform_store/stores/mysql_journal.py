@@ -36,7 +36,8 @@ _INTENTS = f"SELECT j.id FROM {JOURNAL} AS j WHERE j.state = %s AND {_OLD_ENOUGH
 # Not waited for: a writer that holds it is at work.
 _LOCK_INTENT = f"SELECT table_id, row_key FROM {JOURNAL} WHERE id = %s AND state = {OPEN_INTENT} FOR UPDATE NOWAIT"
 _STRAYS = (
-    f"SELECT j.id FROM {JOURNAL} AS j LEFT JOIN {sql.CATALOG} AS c ON c.id = j.table_id WHERE c.id IS NULL LIMIT 1000"
+    f"SELECT j.id FROM {JOURNAL} AS j LEFT JOIN {sql.CATALOG} AS c ON c.id = j.table_id "
+    f"WHERE c.id IS NULL AND j.state <> {OPEN_INTENT} LIMIT 1000"  # that is withdrawn, without waiting for its writer
 )
 _BACKLOG = (
     f"SELECT state, COUNT(*), COALESCE(SUM(size), 0), MIN(id) FROM {JOURNAL} "
