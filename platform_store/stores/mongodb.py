@@ -218,9 +218,13 @@ class MongoDocumentStore:
                     {"$match": {"$nor": [validator]}},
                     {"$project": {REVISION: 1}},
                 ]
-                with self._translated(seconds=self._config.apply_timeout):
-                    found = self._connect()[self._config.database].aggregate(pipeline)
-                    refused.update(document[REVISION] for document in found)
+                try:
+                    with self._translated(seconds=self._config.apply_timeout):
+                        found = self._connect()[self._config.database].aggregate(pipeline)
+                        refused.update(document[REVISION] for document in found)
+                except NotSupported:  # MongoDB 5.0 has no $documents: what it refuses is set aside
+                    self._validators[table] = None
+                    break
         return refused
 
     def _validator(self, table: str) -> Mapping[str, Any] | None:
