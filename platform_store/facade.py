@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -47,8 +46,6 @@ from platform_store.transaction import Transaction, Transactions
 from platform_store.write import Writer
 
 T = TypeVar("T")
-
-logger = logging.getLogger("platform_store")
 
 
 class Platform:

@@ -6,7 +6,6 @@ store and its completion after, so that a change that died half-way is finished 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
@@ -24,8 +23,6 @@ from platform_store.records import (
     Removed,
 )
 from platform_store.stores.base import DocumentStore, NotEmpty, RowStore
-
-logger = logging.getLogger("platform_store")
 
 
 class Schema:

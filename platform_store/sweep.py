@@ -5,14 +5,11 @@ Every step may be repeated, by any number of processes at once, and may be left 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from platform_store.admission import Admission
 from platform_store.stores.base import DocumentTarget, JournalStore, Version
-
-logger = logging.getLogger("platform_store")
 
 _BATCH = 1000
 

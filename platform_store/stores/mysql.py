@@ -101,7 +101,7 @@ class MysqlConnections:
         session = MysqlSession(raw)
         try:
             yield session
-        except Exception:
+        except Exception:  # whatever the caller's block raised
             session.rollback()  # at once: the server may take its time to notice that the connection is gone
             raise
         except BaseException:  # interrupted anywhere: nobody knows what the server would answer next

@@ -128,7 +128,7 @@ class MysqlCatalog:
             return
         try:
             yield session
-        except Exception:
+        except Exception:  # whatever the caller's block raised: its statements end here, the lock stays
             session.rollback()
             raise
 

@@ -304,7 +304,7 @@ class MysqlTransaction:
             if error.store == "mongodb":
                 self._undo(before)
             raise
-        except Exception:
+        except Exception:  # whatever the change raised: it alone is undone
             self._undo(before)
             raise
 
