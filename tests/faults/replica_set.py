@@ -131,6 +131,10 @@ class ReplicaSet:
                 self._fail_point(number, on=True)
         return primary
 
+    def hold_back(self, member: int) -> None:
+        """From now on this secondary takes nothing from the primary."""
+        self._fail_point(member, on=True)
+
     def fail_over(self) -> int:
         """Kills the primary whose replication was held; returns it once another member takes writes, without them."""
         old = self.kill_primary()
@@ -139,7 +143,7 @@ class ReplicaSet:
         return old
 
     def release_replication(self) -> None:
-        """Undoes :meth:`hold_replication`."""
+        """Undoes :meth:`hold_replication` and :meth:`hold_back`."""
         for number in self._reachable():
             self._fail_point(number, on=False)
 

@@ -11,7 +11,7 @@ from pymysql.constants import CR, ER
 
 from platform_store import errors
 from platform_store.errors import PlatformStoreError
-from platform_store.stores import mongodb as mongodb_store
+from platform_store.stores import mongodb_driver as mongodb_store
 from platform_store.stores import mysql_codes
 from platform_store.stores import mysql_driver as mysql_store
 from platform_store.stores.base import DuplicateKey, StaleAssociation
@@ -109,6 +109,33 @@ def test_every_exception_of_pymongo(kind: type[mongodb.PyMongoError]) -> None:
 )
 def test_what_mongodb_errors_become(code: int, ours: type[Exception]) -> None:
     assert type(mongodb_store.translate(mongodb.OperationFailure(SECRET, code))) is ours
+
+
+@pytest.mark.parametrize("kind", _classes(mongodb, mongodb.PyMongoError), ids=lambda kind: kind.__name__)
+def test_every_exception_of_a_snapshot_read(kind: type[mongodb.PyMongoError]) -> None:
+    ours = mongodb_store.translate_snapshot(_pymongo_error(kind), "card")
+    assert type(ours) is not PlatformStoreError
+    assert SECRET not in str(ours)
+
+
+@pytest.mark.parametrize(
+    ("error", "ours", "said"),
+    [
+        (mongodb.OperationFailure(SECRET, 239), errors.Unavailable, "minSnapshotHistoryWindowInSeconds"),
+        (mongodb.OperationFailure(SECRET, 246), errors.TransientError, "'card' was made"),
+        (mongodb.OperationFailure(SECRET, 175), errors.TransientError, "'card' was dropped"),
+        (mongodb.OperationFailure(SECRET, 123), errors.NotSupported, "MongoDB 5.0"),
+        (mongodb.OperationFailure(SECRET, 72), errors.NotSupported, "replica set"),
+        (mongodb.ConfigurationError(SECRET), errors.NotSupported, "MongoDB 5.0"),
+        (mongodb.NetworkTimeout(SECRET), errors.Unavailable, "an index"),
+        (mongodb.AutoReconnect(SECRET), errors.Unavailable, "AutoReconnect"),
+        (mongodb.OperationFailure(SECRET, 13), errors.ConfigError, "account"),
+    ],
+)
+def test_what_errors_of_snapshot_reads_become(error: mongodb.PyMongoError, ours: type[Exception], said: str) -> None:
+    found = mongodb_store.translate_snapshot(error, "card")
+    assert type(found) is ours
+    assert said in str(found)
 
 
 def test_authentication_and_configuration() -> None:
