@@ -10,6 +10,7 @@
     ├── RowNotFound         there is no such row: table, key
     ├── Conflict            another row or another writer stands in the way: table, key, columns
     ├── NotSupported        a construct this library does not do: construct
+    ├── LimitExceeded       a query would take more than it may: limit, allowed, table
     ├── Unavailable         a store cannot be reached: store
     ├── TransientError      the same call may succeed if tried again: store, code
     ├── Diverged            the two halves of a row or table disagree: table, key
@@ -108,6 +109,14 @@ class NotSupported(PlatformStoreError):
     def __init__(self, construct: str, reason: str = "is not supported"):
         self.construct, self.reason = construct, reason
         super().__init__(f"{construct} {reason}")
+
+
+class LimitExceeded(PlatformStoreError):
+    """A query would take more than the configuration allows it. Fields: ``limit`` (its key), ``allowed``, ``table``."""
+
+    def __init__(self, limit: str, allowed: float, advice: str, *, table: str | None = None):
+        self.limit, self.allowed, self.advice, self.table = limit, allowed, advice, table
+        super().__init__(_located(f"the query exceeds {limit} ({allowed:g}): {advice}", table, None))
 
 
 class Unavailable(PlatformStoreError):

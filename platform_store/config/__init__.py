@@ -21,7 +21,16 @@ from platform_store.config.keys import CHARSET, CONNECTION, KEYS, LEAVES, PARAME
 from platform_store.config.urls import Url, mongodb_url, url_leaves
 from platform_store.errors import ConfigError
 
-__all__ = ["KEYS", "Config", "EmbeddedConfig", "JournalConfig", "MongodbConfig", "MysqlConfig", "TlsConfig"]
+__all__ = [
+    "KEYS",
+    "Config",
+    "EmbeddedConfig",
+    "JournalConfig",
+    "MongodbConfig",
+    "MysqlConfig",
+    "QueryConfig",
+    "TlsConfig",
+]
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,6 +69,8 @@ class MysqlConfig(_Part):
     """How to reach MySQL. Times are in seconds; ``tls`` None: encrypted where the server offers it, and not checked.
 
     ``outcome_timeout``: how long a write looks for the outcome of its COMMIT after the connection died during it.
+    ``local_infile``: whether queries may send what they fetched from MongoDB by LOAD DATA LOCAL, where the server takes
+    it; no file of this machine is ever read for it.
     """
 
     _section: ClassVar[str] = "mysql"
@@ -77,6 +88,7 @@ class MysqlConfig(_Part):
     write_timeout: float = 30.0
     lock_wait_timeout: int = 10
     outcome_timeout: float = 15.0
+    local_infile: bool = True
     tls: TlsConfig | None = None
 
     def __post_init__(self) -> None:
@@ -180,6 +192,20 @@ class JournalConfig(_Part):
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
+class QueryConfig(_Part):
+    """What one query may take. ``timeout`` is in seconds, and ends where the first row of the result is there.
+
+    ``max_rows``, ``max_bytes``: of documents brought into MySQL's scratch tables; they bound its temporary space.
+    """
+
+    _section: ClassVar[str] = "query"
+
+    max_rows: int = 5_000_000
+    max_bytes: int = 4 << 30
+    timeout: float = 240.0
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Config(_Part):
     """Either ``mysql`` and ``mongodb``, or ``embedded``. Equal if the settings are; where they came from is ignored."""
 
@@ -187,6 +213,7 @@ class Config(_Part):
     mongodb: MongodbConfig | None = None
     embedded: EmbeddedConfig | None = None
     journal: JournalConfig = field(default_factory=JournalConfig)
+    query: QueryConfig = field(default_factory=QueryConfig)
     _source: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -194,6 +221,8 @@ class Config(_Part):
             raise ConfigError("cannot be given together with mysql or mongodb", key="embedded")
         if self.embedded and self.journal != JournalConfig():
             raise ConfigError("is for mysql and mongodb: the embedded pair has none", key="journal")
+        if self.embedded and self.query != QueryConfig():
+            raise ConfigError("is for mysql and mongodb: the embedded pair stages nothing", key="query")
         for name in () if self.embedded else ("mysql", "mongodb"):
             if getattr(self, name) is None:
                 raise ConfigError("is missing: give mysql and mongodb, or embedded alone", key=name)
@@ -237,7 +266,7 @@ class Config(_Part):
     def _build(cls, found: Mapping[str, Origin], present: set[str]) -> Config:
         source = {key: origin._replace(value=checked_value(key, origin)) for key, origin in found.items()}
         parts: dict[str, Any] = {}
-        for part in (MysqlConfig, MongodbConfig, EmbeddedConfig, JournalConfig):
+        for part in (MysqlConfig, MongodbConfig, EmbeddedConfig, JournalConfig, QueryConfig):
             section = part._section
             if section in present:
                 leaves = {leaf: origin.value for leaf, origin in _within(section, source).items()}
@@ -253,7 +282,7 @@ class Config(_Part):
         counts as one value. A symbolic link at ``path`` is replaced, not followed.
         """
         tree: dict[str, Any] = {}
-        for part in (self.mysql, self.mongodb, self.embedded, self.journal):
+        for part in (self.mysql, self.mongodb, self.embedded, self.journal, self.query):
             for leaf, value in _saved(part, _within(part._section, self._source)).items() if part else ():
                 node, *parents = tree, part._section if part else "", *leaf.split(".")
                 for parent in parents[:-1]:

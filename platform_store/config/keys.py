@@ -92,6 +92,7 @@ LEAVES: dict[str, dict[str, tuple[str, Kind]]] = {  # section -> leaf -> (attrib
         "timeouts.write": ("write_timeout", _SECONDS),
         "timeouts.lock_wait": ("lock_wait_timeout", _whole(1, _DAY)),
         "timeouts.outcome": ("outcome_timeout", _SECONDS),
+        "local_infile": ("local_infile", _BOOLEAN),
         **TLS,
     },
     "mongodb": {
@@ -128,6 +129,11 @@ LEAVES: dict[str, dict[str, tuple[str, Kind]]] = {  # section -> leaf -> (attrib
         "max_bytes": ("max_bytes", _whole(1, 10**15)),
         "reaper": ("reaper", _BOOLEAN),
     },
+    "query": {
+        "max_rows": ("max_rows", _whole(1, 10**12)),
+        "max_bytes": ("max_bytes", _whole(1, 10**15)),
+        "timeout": ("timeout", _SECONDS),
+    },
 }
 KEYS: tuple[str, ...] = tuple(f"{section}.{leaf}" for section, leaves in LEAVES.items() for leaf in leaves)
 """Every key a configuration file may hold, dotted."""
@@ -137,13 +143,14 @@ CONNECTION = {  # the leaves that a URL stands for
     "mongodb": ("host", "port", "user", "password", "replica_set", "auth_source"),
     "embedded": (),
     "journal": (),
+    "query": (),
 }
 PARAMETERS: dict[str, dict[str, str]] = {  # options of a URL, in lower case, that are settings of ours
     "mysql": {
         attribute: leaf for leaf, (attribute, _) in LEAVES["mysql"].items() if "timeout" in leaf or "pool" in leaf
     }
     | {f"ssl_{leaf[4:]}": leaf for leaf in TLS}
-    | {"unix_socket": "unix_socket", "charset": ""},
+    | {"unix_socket": "unix_socket", "local_infile": "local_infile", "charset": ""},
     "mongodb": {"w": "write_concern", "journal": "journal", "maxpoolsize": "pool.size"}
     | {"timeoutms": "timeouts.operation", "serverselectiontimeoutms": "timeouts.server_selection"},
 }

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from bson.decimal128 import Decimal128
 
 from platform_store.association import Association, Column, KeyValues
 from platform_store.records import Finding
 from platform_store.rows import NewRow, Selection
+
+if TYPE_CHECKING:
+    from platform_store.stores.scratch import DocumentSnapshot, QuerySession
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """What fills a statement's ``%s`` (a sequence) or ``%(name)s`` (a mapping)."""
@@ -180,9 +183,18 @@ class RowTransaction(Protocol):
 
 
 class RowStore(Protocol):
-    """The half that decides whether a row exists, and which version is current."""
+    """The half that decides whether a row exists, and which version is current.
+
+    ``stages``: queries run in a :meth:`query_session`, over document columns in scratch tables of it; otherwise
+    :meth:`query` answers them. ``database``: whose tables these are. ``mariadb``: it is MariaDB. ``folds_names``: the
+    case of a table's name does not count, and it is kept in lower case.
+    """
 
     name: str
+    stages: bool
+    database: str
+    mariadb: bool
+    folds_names: bool
     key_collation: str  # of string key columns that name none
     text_collation: str  # of other text columns that name none
     max_image_bytes: int
@@ -261,7 +273,10 @@ class RowStore(Protocol):
         """Inserts rows that have only a key (adopting a collection); keys that exist are left alone."""
 
     def query(self, statement: str, parameters: Parameters | None, tables: Mapping[str, Association]) -> Cursor:
-        """Runs one read-only SELECT and streams it. ``tables``: the associations that the statement names."""
+        """Answers one SELECT where the store does so by itself. ``tables``: those that the statement names."""
+
+    def query_session(self) -> QuerySession:
+        """A connection for one query where the store ``stages``. Raises Unavailable."""
 
     def findings(self) -> list[Finding]: ...
     def close(self) -> None: ...
@@ -345,6 +360,15 @@ class DocumentStore(Protocol):
 
     def fetch(self, association: Association, identifiers: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
         """Documents by frozen ``_id`` (see :func:`frozen_id`), from the primary."""
+
+    def snapshot(self) -> AbstractContextManager[DocumentSnapshot]:
+        """Documents of one moment: that of entering. Every write that a majority confirmed before is in it.
+
+        Raises Unavailable, and NotSupported where the store has no such thing.
+        """
+
+    def latest(self) -> AbstractContextManager[DocumentSnapshot]:
+        """Documents as they are whenever they are asked for: each of some version, and not all of one moment."""
 
     def check_available(self) -> None:
         """Raises Unavailable unless a write would be taken now."""

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from platform_store.config import MysqlConfig
 from platform_store.errors import Unavailable
 from platform_store.stores import mysql_driver as driver
-from platform_store.stores.base import Parameters
-from platform_store.stores.mysql_session import MysqlSession, ResultStream
+from platform_store.stores.mysql_codes import NO_SUCH_THREAD
+from platform_store.stores.mysql_session import MysqlSession
 
-_SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
+SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 """Strict; zero dates and a key of 0 are values like others, since adopted tables hold them."""
 
 
@@ -47,7 +47,7 @@ class MysqlConnections:
             "SET time_zone = '+00:00'",
             f"{lock_wait}, lock_wait_timeout = {int(self._config.lock_wait_timeout)}",
         ]
-        size, prepared = self._config.pool_size, [f"SET sql_mode = '{_SQL_MODE}'", *common]
+        size, prepared = self._config.pool_size, [f"SET sql_mode = '{SQL_MODE}'", *common]
         self._driver = driver.Driver(self._opened)
         self._write_settings = driver.settings(self._config, prepared, packed=True)
         self._write_pool = driver.pool(self._driver, size, self._write_settings)
@@ -141,17 +141,14 @@ class MysqlConnections:
         finally:
             pooled.close()
 
-    def stream(self, sql: str, parameters: Parameters | None) -> ResultStream:
-        """Runs one read-only statement; the caller closes the result."""
-        with contextlib.ExitStack() as stack:
-            session = stack.enter_context(self.lease(query=True))
-            session.execute("START TRANSACTION READ ONLY")
-            cursor = session.stream(sql, parameters)
-            return ResultStream(stack.pop_all(), session, cursor)
-
     def literal(self, value: object) -> str:
         """``value`` as it is written into a statement."""
         return driver.literal(value, self._config.charset)
+
+    def kill(self, thread: int) -> None:
+        """Ends a connection and whatever it is doing. Raises Unavailable where the server cannot be asked to."""
+        with self.dedicated(bounded=True) as session:
+            session.attempt(f"KILL CONNECTION {thread:d}", {NO_SUCH_THREAD})
 
     def close(self) -> None:
         """Closes every idle connection; those leased end with their operation. Nothing is leased afterwards."""

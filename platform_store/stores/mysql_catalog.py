@@ -54,7 +54,7 @@ class MysqlCatalog:
     name = "mysql"
 
     def __init__(self, connections: MysqlConnections, database: str):
-        self._connections = connections
+        self._connections, self.database = connections, database
         digest = hashlib.sha256(database.encode()).hexdigest()
         self._lock_name = f"platform_store:{digest[:32]}"
         self._own = threading.local()  # the session of the schema change a thread is making
@@ -62,7 +62,7 @@ class MysqlCatalog:
             self._read_settings(session)
             for statement in sql.CREATE_OWN_TABLES:
                 session.execute(statement)
-            ready = session.rows(sql.JOURNAL_IS_CURRENT) and session.rows(sql.HAS_STATE_ROW)
+            ready = all(session.rows(one) for one in (sql.JOURNAL_IS_CURRENT, sql.STATE_IS_CURRENT, sql.HAS_STATE_ROW))
         if not ready:
             self._make_ready()
 
@@ -71,6 +71,8 @@ class MysqlCatalog:
         with self.schema_lock(), self._session() as session:
             if not session.rows(sql.JOURNAL_IS_CURRENT):
                 session.execute(sql.UPGRADE_JOURNAL)
+            if not session.rows(sql.STATE_IS_CURRENT):
+                session.execute(sql.UPGRADE_STATE)
             if not session.rows(sql.HAS_STATE_ROW):
                 session.execute(sql.INSERT_STATE_ROW)
 
@@ -78,7 +80,7 @@ class MysqlCatalog:
         ((version, packet, collation, lower_case, sql_mode),) = session.rows(_SETTINGS)
         self.version = str(version)
         self.mariadb = "mariadb" in self.version.lower()
-        for mode in ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"):
+        for mode in ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "HIGH_NOT_PRECEDENCE"):
             if mode in sql_mode:
                 raise ConfigError(f"the server's sql_mode has {mode}, which changes what SQL means: remove it",
                                   key="mysql.url")  # fmt: skip

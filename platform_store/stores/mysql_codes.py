@@ -33,5 +33,10 @@ CODES: Mapping[Kind, str] = {
 }
 KIND_OF: Mapping[int, Kind] = {int(code): kind for kind, codes in CODES.items() for code in codes.split()}
 EXHAUSTED = {167, 1467}  # MariaDB's number, and MySQL's
+NO_UPLOADS = {1148, 3948, 4166}  # local_infile is off: the older number of both, MySQL's, MariaDB's
+NO_SUCH_THREAD = 1094
+MAY_NOT_SET = {1227, 1559}  # the account lacks a privilege; temporary tables are open
+DUPLICATES = {1062, 1586}
+NO_SUCH_TABLE_FITS = {1071, 1117, 1118, 3161}  # key, number of columns, row; the engine is disabled
 NAMING_ONLY = {1054, 1146} | {code for code, kind in KIND_OF.items() if kind == "schema"}
 """Errors whose message holds identifiers and limits only, never a row's value or a piece of the statement."""

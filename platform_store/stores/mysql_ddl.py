@@ -7,7 +7,7 @@ statements of the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from platform_store.association import Association, Column
-from platform_store.names import REVISION, quote
+from platform_store.names import REVISION, quote, quote_list
 from platform_store.records import Index
 
 REVISION_DDL = f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE"
@@ -36,7 +36,7 @@ class _Verbatim(sa.types.UserDefinedType[Any]):
         self.text = text
 
     def get_col_spec(self, **_: Any) -> str:
-        return self.text.replace("%", "%%")
+        return _escaped(self.text)
 
 
 def create_table(association: Association, literal: Literal) -> str:
@@ -98,10 +98,40 @@ def _table(association: Association, columns: list[sa.Column[Any]]) -> sa.Table:
     )
 
 
+def create_scratch(name: str, keys: Sequence[Column], columns: Sequence[Column], *, engine: str, mariadb: bool) -> str:
+    """CREATE TEMPORARY TABLE with a key, ``_rev``, and columns as declared but for defaults and NOT NULL."""
+    lines = [f"{quote(column.name)} {_escaped(_key_text(column, mariadb))} NOT NULL" for column in keys]
+    lines.append(f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL")
+    lines += [f"{quote(column.name)} {_escaped(_type_text(column))} NULL" for column in columns]
+    lines.append(f"PRIMARY KEY ({quote_list(column.name for column in keys)})")
+    return f"CREATE TEMPORARY TABLE {quote(name)} ({', '.join(lines)}) ENGINE={engine} DEFAULT CHARSET=utf8mb4"
+
+
+def _key_text(column: Column, mariadb: bool) -> str:
+    """The type of a key column, compared by its bytes: a document belongs to the row whose key is its ``_id``.
+
+    Under the collation of an adopted table 'abc' may equal 'ABC', and a document of either be another row's. Where the
+    two collations meet, a binary one wins; of two binary ones neither does, so one that pads stays.
+    """
+    collation = column.attribute.collation
+    if collation is None or column.binary_text or collation.endswith("_bin"):
+        return _type_text(column)
+    charset = collation.split("_")[0]
+    binary = f"{charset}_nopad_bin" if mariadb else "utf8mb4_0900_bin" if charset == "utf8mb4" else f"{charset}_bin"
+    return f"{column.type.ddl} CHARACTER SET {charset} COLLATE {binary}"
+
+
+def _type_text(column: Column) -> str:
+    text, collation = column.type.ddl, column.attribute.collation
+    return text if collation is None else f"{text} CHARACTER SET {collation.split('_')[0]} COLLATE {collation}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
 def _column(column: Column, literal: Literal) -> sa.Column[Any]:
-    attribute, text = column.attribute, column.type.ddl
-    if attribute.collation is not None:
-        text += f" CHARACTER SET {attribute.collation.split('_')[0]} COLLATE {attribute.collation}"
+    attribute, text = column.attribute, _type_text(column)
     if attribute.auto_increment:
         text += " AUTO_INCREMENT"
     return sa.Column(

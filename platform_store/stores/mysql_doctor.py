@@ -5,7 +5,9 @@ from __future__ import annotations
 from platform_store.records import Finding
 from platform_store.stores.mysql_session import MysqlSession
 
-_NEEDED_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX")
+_NEEDED_PRIVILEGES = (
+    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "CREATE TEMPORARY TABLES"
+)  # fmt: skip
 _MINIMUM = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}  # invisible columns; JSON_TABLE
 
 
@@ -105,6 +107,6 @@ def _durability(session: MysqlSession) -> Finding:
 
 
 def _local_infile(session: MysqlSession) -> Finding:
-    """Never a problem: without it, loads take multi-row INSERTs."""
+    """Never a problem: without it, queries over both stores stage documents by multi-row INSERTs, which take longer."""
     ((value,),) = session.rows("SELECT @@local_infile")
     return Finding("mysql local_infile", True, "on" if value else "off; SET PERSIST local_infile = 1 allows LOAD DATA")

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import socket
 import ssl
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 from pymysql import converters
 from pymysql.connections import Connection as _Connection
+from pymysql.connections import MySQLResult
 from pymysql.constants import CLIENT, CR, ER, FIELD_TYPE
 from pymysql.cursors import Cursor, SSCursor
 
@@ -33,11 +35,12 @@ from platform_store.errors import (
     ValueRejected,
 )
 from platform_store.stores.base import DuplicateKey, Parameters, StaleAssociation
-from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY
+from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS
 
 __all__ = ["Connection", "Cursor", "Driver", "literal", "pool", "settings", "stream", "translate", "translated"]
 
 _PING_AFTER_IDLE = 1.0  # seconds
+_UPLOAD_PACKET = 1024 * 1024  # bytes: each is a wait for the interpreter, where another thread is busy
 
 _SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
 
@@ -125,12 +128,29 @@ class _NeverRaised(Exception):
     """Named to DBUtils as the only failure to replay after."""
 
 
+class _Result(MySQLResult):
+    """An answer that can ask for no file: only what :meth:`Connection.upload` was given ever leaves this process."""
+
+    def _read_load_local_packet(self, _file_name: object) -> None:
+        connection: Any = self.connection
+        connection.send_upload()
+        self._read_ok_packet(connection._read_packet())  # type: ignore[attr-defined]  # private
+
+
 class Connection(_Base):
-    """A PyMySQL connection that prepares its session whenever it connects."""
+    """A PyMySQL connection that prepares its session whenever it connects.
+
+    ``session_mode``: its sql_mode, the server's own unless ``session`` sets one. ``uploads``: whether it takes
+    :meth:`upload`.
+    """
 
     def __init__(self, *, session: Sequence[str], **settings: Any):
         self._session = session
+        self._upload: bytes | None = None
         self.server = ""
+        self.session_mode = ""
+        self.mariadb = False
+        self.uploads = False
         self.used_at = time.monotonic()
         super().__init__(**settings)
 
@@ -140,6 +160,7 @@ class Connection(_Base):
             super().connect(sock)
             for statement in self._session:
                 self.query(statement)
+            self._upload = None
             self.server = self._identity()
         except BaseException:  # an interrupt between two statements, above all
             self.abandon()
@@ -147,16 +168,19 @@ class Connection(_Base):
 
     def _identity(self) -> str:
         """The server's own identifier and the second in which it started, which both stay as long as it runs."""
-        mariadb = "MariaDB" in str(self.get_server_info())  # type: ignore[no-untyped-call]
-        identifier, schema = ("server_uid", "information_schema") if mariadb else ("server_uuid", "performance_schema")
+        self.mariadb = "MariaDB" in str(self.get_server_info())  # type: ignore[no-untyped-call]
+        identifier, schema = "server_uuid", "performance_schema"
+        if self.mariadb:
+            identifier, schema = "server_uid", "information_schema"
         with self.cursor() as cursor:
             cursor.execute(
                 f"SELECT @@{identifier}, CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED), "
-                "@@auto_increment_increment, @@auto_increment_offset "
+                "@@auto_increment_increment, @@auto_increment_offset, @@sql_mode, @@local_infile "
                 f"FROM {schema}.global_status WHERE VARIABLE_NAME = 'Uptime'"
             )
-            ((name, started, increment, offset),) = cursor.fetchall()
+            ((name, started, increment, offset, self.session_mode, files),) = cursor.fetchall()
         _check_numbering(increment, offset)
+        self.uploads = bool(files and self._local_infile)  # type: ignore[attr-defined]  # not in the stubs
         return f"{name}@{started}"
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
@@ -167,6 +191,53 @@ class Connection(_Base):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
+
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
+        """As PyMySQL's own, with answers that can ask for no file."""
+        self._result = None
+        result = _Result(self)
+        if unbuffered:
+            result.init_unbuffered_query()
+        else:
+            result.read()
+        self._result = result
+        if result.server_status is not None:
+            self.server_status = result.server_status
+        return result.affected_rows
+
+    def upload(self, statement: str, data: bytes) -> bool:
+        """Runs a LOAD DATA LOCAL INFILE whose file is ``data``; False where the server will not have it any more."""
+        self._upload = data
+        try:
+            self.uploads = self.attempt(statement, NO_UPLOADS)
+        finally:
+            self._upload = None
+        return self.uploads
+
+    def attempt(self, statement: str, refusals: Container[int]) -> bool:
+        """Runs a statement; False where the server refuses it with one of these error numbers."""
+        try:
+            self.query(statement)
+        except pymysql.Error as error:
+            if error.args[0] not in refusals:
+                raise
+            return False
+        return True
+
+    def send_upload(self) -> None:
+        """Answers a server that asks for a file, whatever name it asks by: with what it was promised, or not at all."""
+        data, self._upload = self._upload, None
+        if data is None:
+            self.abandon()
+            raise pymysql.OperationalError(CR.CR_MALFORMED_PACKET, "the server asks for a file")
+        for first in range(0, len(data), _UPLOAD_PACKET):
+            self.write_packet(data[first : first + _UPLOAD_PACKET])
+        self.write_packet(b"")
+
+    @property
+    def warning_count(self) -> int:
+        """Of the last statement, notes included."""
+        return 0 if self._result is None else int(self._result.warning_count)
 
     def wait_without_end(self) -> None:
         """Lets statements take their time. Called once connected: a server that never greets is still given up."""
@@ -184,6 +255,16 @@ class Connection(_Base):
                 self.ping()
                 return
         self.connect()
+
+    def hanger_up(self) -> Callable[[], None]:
+        """Ends the connection that there is now; one that was made anew meanwhile is left alone."""
+        line: socket.socket = self._sock  # type: ignore[attr-defined]  # private
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):  # it is closed already
+                socket.socket.shutdown(line, socket.SHUT_RDWR)  # not TLS's own, which would take its state away
+
+        return hang_up
 
     def abandon(self) -> None:
         """Closes this process's end without a word to the server: after a fork the parent still uses the socket."""
@@ -232,7 +313,10 @@ def _datetime(text: str) -> Any:
 
 
 def settings(config: MysqlConfig, session: Sequence[str], *, packed: bool) -> dict[str, Any]:
-    """What PyMySQL is told. ``session``: statements run at each connect; ``packed``: several statements in a packet."""
+    """What PyMySQL is told. ``session``: statements run at each connect.
+
+    ``packed``: for writing, with several statements in a packet; else for queries, with uploads.
+    """
     told: dict[str, Any] = {
         "host": config.host,
         "port": config.port,
@@ -248,6 +332,7 @@ def settings(config: MysqlConfig, session: Sequence[str], *, packed: bool) -> di
         "conv": {**converters.conversions, FIELD_TYPE.DATETIME: _datetime, FIELD_TYPE.TIMESTAMP: _datetime},
         # FOUND_ROWS: an UPDATE with equal values matches its row.
         "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if packed else 0),
+        "local_infile": config.local_infile and not packed,
         "session": session,
     }
     if config.tls is not None:
@@ -275,5 +360,10 @@ def stream(connection: Connection, sql: str, parameters: Parameters | None) -> S
     """Runs one statement whose rows are read as they are asked for."""
     with translated():
         cursor = connection.cursor(SSCursor)
-        cursor.execute(sql, parameters)
+        try:
+            cursor.execute(sql, parameters)
+        except pymysql.Error as error:
+            if error.args[0] == ER.BAD_DB_ERROR:  # not the configuration's: the connection is there
+                raise SchemaError("the query names a database that is not there") from None
+            raise
         return cursor

@@ -225,9 +225,13 @@ def parse_operation(operation: str) -> tuple[int, bytes]:
 
 
 def remove_entries(session: MysqlSession, revisions: Sequence[int]) -> None:
-    """Removes rows of the journal, and notes how far any were ever removed: what absence proves, see outcome()."""
+    """Removes rows of the journal, in the caller's transaction: the only way in which any goes.
+
+    It notes how far any were ever removed (what absence proves, see outcome()), and counts, so that a query which looks
+    at MongoDB first and at the journal after it knows whether anything went away in between.
+    """
     if revisions:
-        session.execute(f"UPDATE {STATE} SET removed_to = GREATEST(removed_to, %s) WHERE id = 1", [max(revisions)])
+        session.execute(sql.NOTE_REMOVAL, [max(revisions)])
     for batch in _batches(revisions):
         session.execute(f"DELETE j FROM {sql.entries_by_id(len(batch))}", batch)
 

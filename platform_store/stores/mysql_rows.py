@@ -6,20 +6,27 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import bson
 
 from platform_store.association import Association, Column, KeyValues
 from platform_store.config import MysqlConfig
-from platform_store.errors import Conflict, Diverged, RowExists, TransientError, Unavailable, ValueRejected
+from platform_store.errors import (
+    Conflict,
+    Diverged,
+    NotSupported,
+    RowExists,
+    TransientError,
+    Unavailable,
+    ValueRejected,
+)
 from platform_store.names import quote
 from platform_store.records import Finding
 from platform_store.rows import NewRow, Selection
 from platform_store.sqltypes import INTEGER_BITS
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (
-    Cursor,
     DuplicateKey,
     Entry,
     Fetched,
@@ -31,6 +38,7 @@ from platform_store.stores.mysql import MysqlConnections
 from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_doctor import findings
 from platform_store.stores.mysql_journal import MysqlJournal, operation_id
+from platform_store.stores.mysql_scratch import MysqlQuerySession
 from platform_store.stores.mysql_session import Answer, DuplicateRow, MysqlSession, Statement
 
 _KEYS_PER_STATEMENT = 1000
@@ -325,6 +333,7 @@ class MysqlTransaction:
 class MysqlRowStore(MysqlCatalog):
     """The row half on a MySQL or MariaDB server."""
 
+    stages = True
     journal: MysqlJournal
 
     def __init__(self, config: MysqlConfig):
@@ -362,13 +371,11 @@ class MysqlRowStore(MysqlCatalog):
         with self._connections.lease() as session:
             return _read(session, association, sql.read_page(selection, condition), parameters)
 
-    def query(
-        self,
-        statement: str,
-        parameters: Parameters | None,
-        tables: Mapping[str, Association],  # noqa: ARG002 - MySQL knows its tables
-    ) -> Cursor:
-        return self._connections.stream(statement, parameters)
+    def query(self, statement: str, parameters: Parameters | None, tables: Mapping[str, Association]) -> NoReturn:  # noqa: ARG002
+        raise NotSupported("a query by the rows alone", "is not this store's: it has query_session()")
+
+    def query_session(self) -> MysqlQuerySession:
+        return MysqlQuerySession(self._connections)
 
     def findings(self) -> list[Finding]:
         with self._connections.lease() as session:

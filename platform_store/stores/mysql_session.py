@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from platform_store.errors import OutcomeUnknown, PlatformStoreError, Unavailable
@@ -63,6 +63,30 @@ class MysqlSession:
         """Which server this is, and since when it runs: another value means another server, or a restart."""
         return self._raw.server
 
+    @property
+    def mariadb(self) -> bool:
+        return self._raw.mariadb
+
+    @property
+    def sql_mode(self) -> str:
+        """The one that it had when it was leased."""
+        return self._raw.session_mode
+
+    @property
+    def uploads(self) -> bool:
+        """Whether :meth:`upload` is worth an attempt."""
+        return self._raw.uploads
+
+    @property
+    def thread(self) -> int:
+        """The server's number for the connection."""
+        return int(self._raw.thread_id())  # type: ignore[no-untyped-call]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection has not been given up."""
+        return bool(self._raw.open)
+
     def later(self, statement: Statement) -> None:
         """Sends the statement together with the next one."""
         self._later.append(statement)
@@ -115,6 +139,29 @@ class MysqlSession:
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> tuple[tuple[Any, ...], ...]:
         return self.run(Statement(sql, parameters))[0].rows
+
+    def verbatim(self, text: str) -> tuple[tuple[Any, ...], ...]:
+        """The rows of a statement that is sent as it is: it has no placeholders, and ``%`` means itself."""
+        self.flush()
+        return self._exchange(text, [Statement(text)])[0].rows
+
+    def attempt(self, text: str, refusals: Container[int]) -> bool:
+        """Runs a statement as it is; False where the server refuses it with one of these error numbers."""
+        self.flush()
+        with translated():
+            return self._raw.attempt(text, refusals)
+
+    def upload(self, text: str, data: bytes) -> bool:
+        """Runs a LOAD DATA LOCAL of ``data``; False where the server takes none."""
+        self.flush()
+        with translated():
+            return self._raw.upload(text, data)
+
+    def warned(self) -> tuple[int, ...]:
+        """The numbers of the last statement's warnings and notes."""
+        if not self._raw.warning_count:
+            return ()
+        return tuple(code for _, code, _ in self.verbatim("SHOW WARNINGS"))
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Runs a statement; returns the rows it matched (not only those it changed)."""
@@ -181,6 +228,10 @@ class MysqlSession:
         """Runs a statement whose rows are read as they are asked for."""
         self.flush()
         return stream(self._raw, sql, parameters)
+
+    def hanger_up(self) -> Callable[[], None]:
+        """What ends the connection as it is now from another thread, without the server's help; may be called late."""
+        return self._raw.hanger_up()
 
     def abandon(self) -> None:
         self._later.clear()

@@ -54,6 +54,7 @@ CREATE_OWN_TABLES = (
         owner BINARY(16) NULL,
         lease TIMESTAMP(3) NULL,
         removed_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        removals BIGINT UNSIGNED NOT NULL DEFAULT 0,
         ceiling BIGINT UNSIGNED NOT NULL DEFAULT 0,
         server VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL
     ) ENGINE=InnoDB COMMENT='platform_store: one row, what its processes agree on'
@@ -70,8 +71,17 @@ UPGRADE_JOURNAL = (  # from before there was anything to sweep; its entries stay
     "ADD COLUMN size INT UNSIGNED NOT NULL DEFAULT 0, ADD KEY by_state (state, size), "
     "DROP KEY by_row, DROP KEY by_nonce"
 )
+STATE_IS_CURRENT = (
+    "SELECT 1 FROM information_schema.COLUMNS "
+    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{STATE}' AND COLUMN_NAME = 'removals'"
+)
+UPGRADE_STATE = (  # from before removals were counted
+    f"ALTER TABLE {STATE} ADD COLUMN removals BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER removed_to"
+)
 HAS_STATE_ROW = f"SELECT 1 FROM {STATE}"
 INSERT_STATE_ROW = f"INSERT INTO {STATE} (id) VALUES (1)"
+REMOVALS = f"SELECT removals FROM {STATE} WHERE id = 1"
+NOTE_REMOVAL = f"UPDATE {STATE} SET removed_to = GREATEST(removed_to, %s), removals = removals + 1 WHERE id = 1"
 
 LOAD_CATALOG = f"SELECT name, id, epoch, state, storage_format, definition FROM {CATALOG}"
 FENCE = f"SELECT epoch FROM {CATALOG} WHERE id = %s LOCK IN SHARE MODE"
@@ -88,6 +98,15 @@ INTENT = f"(%s, %s, %s, %s, {OPEN_INTENT})"
 CLAIM_INTENT = f"UPDATE {JOURNAL} SET state = {DONE_INTENT} WHERE id = %s AND nonce = %s AND state = {OPEN_INTENT}"
 INSERT_MARK = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, state) VALUES (0, '', 0, %s, {DONE_INTENT})"
 TABLE_ENTRIES = f"SELECT id FROM {JOURNAL} WHERE table_id = %s"
+
+DONE_INTENTS = f"SELECT id FROM {JOURNAL} WHERE table_id = %s AND state = {DONE_INTENT}"
+_WITH_DOCUMENT = f"FROM {JOURNAL} WHERE table_id = %s AND state IN ({PENDING}, {SET_ASIDE})"
+PENDING_SIZES = f"SELECT id, size {_WITH_DOCUMENT} AND id > %s ORDER BY id LIMIT %s"
+PENDING_DOCUMENTS = f"SELECT id, row_key, document {_WITH_DOCUMENT} AND id BETWEEN %s AND %s ORDER BY id"
+BEGIN_SNAPSHOT = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
 
 _DATE_CASTS = {"DATE": "DATE", "DATETIME": "DATETIME"}
 
@@ -179,19 +198,27 @@ def _around_condition(selection: Selection) -> tuple[str, str]:
     return f"SELECT {columns} FROM {CATALOG} AS c JOIN {table} WHERE ", " AND c.id = %s AND c.epoch = %s"
 
 
-def _revision(association: Association) -> str:
+def _revision(association: Association, alias: str = "t") -> str:
     """A row's revision to its readers: 0 where the documents of that time were discarded."""
-    revision = f"t.{quote(REVISION)}"
+    revision = f"{alias}.{quote(REVISION)}"
     if not association.discarded_at:
         return revision
     return f"CAST(IF({revision} <= {association.discarded_at:d}, 0, {revision}) AS UNSIGNED)"
 
 
-def _is_pending(association: Association) -> str:
-    """Whether ``j`` is the pending entry of the revision that ``t`` shows."""
-    revision = f"t.{quote(REVISION)}"
+def _is_pending(association: Association, alias: str = "t", entry: str = "j") -> str:
+    """Whether ``entry`` is the pending entry of the revision that ``alias`` shows."""
+    revision = f"{alias}.{quote(REVISION)}"
     discarded = f" AND {revision} > {association.discarded_at:d}" if association.discarded_at else ""
-    return f"j.id = {revision} AND j.state IN ({PENDING}, {SET_ASIDE}){discarded}"
+    return f"{entry}.id = {revision} AND {entry}.state IN ({PENDING}, {SET_ASIDE}){discarded}"
+
+
+def select_key_rows(association: Association, alias: str) -> str:
+    """The head of a query for keys, revisions and pending documents of a table that its FROM clause calls ``alias``."""
+    row, entry = quote(alias), f"{OWN_PREFIX}entry"  # a name that the clause does not have
+    keys = ", ".join(f"{row}.{quote(name)}" for name in association.key_names)
+    pending = f"SELECT {entry}.document FROM {JOURNAL} AS {entry} WHERE {_is_pending(association, row, entry)}"
+    return f"SELECT {keys}, {_revision(association, row)}, ({pending})"
 
 
 @lru_cache(maxsize=1024)

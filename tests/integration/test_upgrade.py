@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from platform_store import ColumnAttribute
+from platform_store.stores.mysql_sql import REMOVALS
 from tests.integration.conftest import Servers
 
 FIRST_JOURNAL = """
@@ -38,3 +39,20 @@ def test_the_first_journal(servers_of_test: Servers) -> None:
         platform.update("card", 1, {"doc": ["neu"]})
         assert platform.status().pending_entries == 1
     assert servers_of_test.mongodb["card"].count_documents({"_id": 1}) == 1
+
+
+def test_the_state_from_before_removals_were_counted(servers_of_test: Servers) -> None:
+    with servers_of_test.open() as platform:
+        platform.create_table("card", [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")], flag=0)
+        platform.write("card", {"id": 1, "doc": ["老"]})
+        platform.recover()
+    described = servers_of_test.sql("SHOW CREATE TABLE platform_store_state")
+    kept = servers_of_test.sql("SELECT removed_to, ceiling, server FROM platform_store_state")
+    servers_of_test.sql("ALTER TABLE platform_store_state DROP COLUMN removals")
+    with servers_of_test.open() as platform:
+        assert servers_of_test.sql("SHOW CREATE TABLE platform_store_state") == described
+        assert servers_of_test.sql("SELECT removed_to, ceiling, server FROM platform_store_state") == kept
+        assert servers_of_test.sql(REMOVALS) == ((0,),)
+        platform.write("card", {"id": 2, "doc": ["neu"]})
+        platform.recover()
+    assert servers_of_test.sql(REMOVALS) == ((1,),)

@@ -18,7 +18,7 @@ import pymysql
 
 from tests.servers.binaries import ServersUnavailable
 from tests.servers.databases import sql_version
-from tests.servers.private import DATABASE, MARIADB_FLAGS, REPLICA_SET
+from tests.servers.private import DATABASE, LOCAL_INFILE, MARIADB_FLAGS, REPLICA_SET
 
 ENGINE_TIMEOUT = 5
 READY_TIMEOUT = 180.0
@@ -69,7 +69,7 @@ def _something_listens() -> bool:
 def _start_all(undo: contextlib.ExitStack) -> dict[str, str]:
     password = secrets.token_urlsafe(18)
     ports = {name: _free_port() for name in ("mysql", "mariadb", "mongodb")}
-    _run(undo, "mysql:9", 3306, ports["mysql"], [], MYSQL_ROOT_PASSWORD=password, MYSQL_DATABASE=DATABASE)
+    _run(undo, "mysql:9", 3306, ports["mysql"], [LOCAL_INFILE], MYSQL_ROOT_PASSWORD=password, MYSQL_DATABASE=DATABASE)
     flags = list(MARIADB_FLAGS)
     _run(
         undo, "mariadb:10.11", 3306, ports["mariadb"], flags, MARIADB_ROOT_PASSWORD=password, MARIADB_DATABASE=DATABASE

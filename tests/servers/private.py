@@ -56,11 +56,13 @@ SQL_FLAGS = (
     "--innodb-buffer-pool-size=256M",
     "--max-connections=300",
 )
+LOCAL_INFILE = "--local-infile=ON"  # so queries stage documents in one way on MySQL, and in the other on MariaDB
 MYSQL_FLAGS = (
     "--mysqlx=OFF",
     "--secure-file-priv=NULL",
     "--innodb-redo-log-capacity=256M",
     "--binlog-expire-logs-seconds=86400",
+    LOCAL_INFILE,
 )
 MARIADB_FLAGS = (  # what MySQL has by default: four-byte characters and a binary log that survives a crash
     "--character-set-server=utf8mb4",
@@ -70,6 +72,7 @@ MARIADB_FLAGS = (  # what MySQL has by default: four-byte characters and a binar
     "--sync-binlog=1",
     "--expire-logs-days=1",
     "--innodb-log-file-size=128M",
+    "--local-infile=OFF",
 )
 MARIADB_BOOTSTRAP = (
     "mysql_system_tables.sql",

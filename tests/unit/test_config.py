@@ -16,7 +16,16 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_store.config import KEYS, Config, EmbeddedConfig, JournalConfig, MongodbConfig, MysqlConfig, TlsConfig
+from platform_store.config import (
+    KEYS,
+    Config,
+    EmbeddedConfig,
+    JournalConfig,
+    MongodbConfig,
+    MysqlConfig,
+    QueryConfig,
+    TlsConfig,
+)
 from platform_store.config.urls import mongodb_url
 from platform_store.errors import ConfigError
 
@@ -54,7 +63,7 @@ def test_every_key_is_read(load: Load) -> None:
     config = load(
         "mysql:\n  host: db\n  port: 3307\n  unix_socket: /run/m.sock\n  user: u\n  password: p\n  database: crm\n"
         "  pool: {size: 3}\n  timeouts: {connect: 1, read: 2.5, write: 3, lock_wait: 4}\n"
-        "  tls: {ca: a.pem, cert: b.pem, key: c.pem, verify: false}\n"
+        "  local_infile: false\n  tls: {ca: a.pem, cert: b.pem, key: c.pem, verify: false}\n"
         "mongodb:\n  host: m\n  port: 27018\n  user: 'a:b'\n  password: 'p@/ss%'\n"
         "  replica_set: rs0\n  auth_source: adm\n"
         "  database: crm2\n  write_concern: 2\n  journal: false\n  when_down: fail\n  pool: {size: 5}\n"
@@ -72,6 +81,7 @@ def test_every_key_is_read(load: Load) -> None:
         read_timeout=2.5,
         write_timeout=3,
         lock_wait_timeout=4,
+        local_infile=False,
         tls=TlsConfig(Path("a.pem"), Path("b.pem"), Path("c.pem"), verify=False),
     )
     assert config.mongodb == MongodbConfig(
@@ -93,12 +103,15 @@ def test_defaults(load: Load) -> None:
     assert (mysql(config).port, mysql(config).password, mysql(config).pool_size) == (3306, "", 8)
     assert (mysql(config).connect_timeout, mysql(config).read_timeout, mysql(config).write_timeout) == (5, 30, 30)
     assert (mysql(config).lock_wait_timeout, mysql(config).tls, mysql(config).charset) == (10, None, "utf8mb4")
+    assert mysql(config).local_infile
+    assert not MysqlConfig.from_url("mysql://u@h/d?local_infile=false").local_infile
     assert (mongodb(config).write_concern, mongodb(config).journal, mongodb(config).when_down) == (
         1,
         False,
         "queue",
     )
     assert (mongodb(config).timeout, mongodb(config).server_selection_timeout) == (10, 3)
+    assert config.query == QueryConfig(max_rows=5_000_000, max_bytes=4 << 30, timeout=240)
     assert config.journal == JournalConfig(retention=10, interval=1, lease=15, max_entries=1_000_000, reaper=True)
 
 
@@ -115,7 +128,7 @@ def test_the_example_loads_and_names_every_key(monkeypatch: pytest.MonkeyPatch) 
     for line in text.splitlines():
         match = re.match(r"[ #]*([a-z_]+):(?= |$)", line)  # a key counts if it is commented out, too
         name = match[1] if match else ""
-        if line.lstrip("# ") == f"{name}:" and name in ("mysql", "mongodb", "embedded", "journal"):
+        if line.lstrip("# ") == f"{name}:" and name in ("mysql", "mongodb", "embedded", "journal", "query"):
             section, part = name, ""
         elif name in ("pool", "timeouts", "tls"):
             part = name
@@ -131,7 +144,7 @@ def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch, load: L
     config, plain = Config.load(EXAMPLE), load(MYSQL + MONGODB)
     assert replace(mysql(config), host="db", user="u", tls=None) == mysql(plain)
     assert replace(mongodb(config), url="mongodb://h/crm", tls=None) == mongodb(plain)
-    assert config.journal == plain.journal
+    assert (config.journal, config.query) == (plain.journal, plain.query)
 
 
 def test_a_url_in_place_of_fields(load: Load) -> None:
@@ -529,6 +542,7 @@ def test_any_password_survives_a_round_trip(
             tls=tls,
         ),
         journal=JournalConfig(retention=timeout, max_entries=pool, reaper=ca is None),
+        query=QueryConfig(timeout=timeout, max_rows=pool),
     )
     path = tmp_path / "round.yaml"
     saved(config, path)
