@@ -1,8 +1,8 @@
 """The embedded pair: one SQLite file standing in for both databases, for trying out, tests and small tools.
 
 It keeps the promises of the real pair (rows and documents commit together, exact values, any number of processes) and
-refuses by name what it cannot do exactly: collations other than the binary one, adopting tables, queries beyond a plain
-SELECT over one table.
+refuses by name what it cannot do exactly: collations other than the binary one, adopting tables, queries beyond the
+part of MySQL's dialect that ``docs/query-embedded.md`` lists.
 """
 
 from __future__ import annotations

@@ -18,18 +18,22 @@ from platform_store.association import Column
 from platform_store.codecs import codec_for
 from platform_store.errors import NotSupported, ValueRejected
 from platform_store.sqltypes import BLOB_BYTES, GEOMETRY_TYPES, INTEGER_BITS, TEXT_BYTES
-from platform_store.stores.embedded_types import storage_for
+from platform_store.stores.embedded_types import SCALED_DIGITS, Storage, storage_for
 
 _NOT_COMPARED: Final = frozenset({"JSON", *GEOMETRY_TYPES})
 _ZERO_DATES: Final = frozenset({"DATE", "DATETIME", "TIMESTAMP"})
 
 
-def comparable(column: Column, value: object, *, ranged: bool) -> Any:
-    """What SQLite compares with the column. ``ranged``: by order, not only for equality. Raises NotSupported."""
+def comparable(column: Column, value: object, *, ranged: bool, storage: Storage | None = None) -> Any:
+    """What SQLite compares with the column. ``ranged``: by order, not only for equality. Raises NotSupported.
+
+    ``storage``: the form, where it is not that of the column's type.
+    """
     sql_type = column.type
+    storage = storage or storage_for(sql_type)
     if sql_type.base in _NOT_COMPARED:
         raise NotSupported(f"comparing {sql_type.base} column {column.name!r}", _ADVICE)
-    if ranged and not storage_for(sql_type).ordered:
+    if ranged and not storage.ordered:
         raise NotSupported(f"comparing the order of {sql_type.base} column {column.name!r}", _ADVICE)
     if sql_type.base == "FLOAT" and not ranged:
         raise NotSupported(f"comparing FLOAT column {column.name!r} for equality", _ADVICE)
@@ -47,7 +51,7 @@ def comparable(column: Column, value: object, *, ranged: bool) -> Any:
         raise NotSupported(
             f"comparing {sql_type.base} column {column.name!r} with a value that {sql_type.ddl} would change", _ADVICE
         )
-    return storage_for(sql_type).encode(stored)
+    return storage.encode(stored)
 
 
 def check_null_test(column: Column) -> None:
@@ -56,9 +60,31 @@ def check_null_test(column: Column) -> None:
         raise NotSupported(f"IS NULL on the NOT NULL {column.type.base} column {column.name!r}")
 
 
-def check_sortable(column: Column) -> None:
-    if not storage_for(column.type).ordered:
-        raise NotSupported(f"ORDER BY on {column.type.base} column {column.name!r}", _ADVICE)
+def check_alike(left: Column, right: Column, *, ranged: bool) -> None:
+    """Raises NotSupported unless two columns are of types whose forms compare like the values."""
+    kinds = [_kind(column) for column in (left, right)]
+    if None in kinds or kinds[0] != kinds[1]:
+        bases = f"{left.type.ddl} column {left.name!r} with {right.type.ddl} column {right.name!r}"
+        raise NotSupported(f"comparing {bases}", _ADVICE)
+    if ranged and not storage_for(left.type).ordered:
+        raise NotSupported(f"comparing the order of {left.type.base} column {left.name!r}", _ADVICE)
+
+
+def _kind(column: Column) -> object:
+    """What two columns have in common that may be compared; None: a column is compared with no other."""
+    sql_type = column.type
+    base = sql_type.base
+    if base in INTEGER_BITS:
+        return "BIGINT UNSIGNED" if sql_type.unsigned and base == "BIGINT" else "integer"
+    if base == "DECIMAL":
+        return base, sql_type.scale, (sql_type.precision or 0) > SCALED_DIGITS
+    if base in ("CHAR", "VARCHAR", *TEXT_BYTES):
+        return "text"
+    if base in ("BINARY", "VARBINARY", *BLOB_BYTES):
+        return "bytes"
+    if base in ("ENUM", "SET", "BIT"):
+        return sql_type.ddl
+    return base if base in ("DATE", "DATETIME", "TIMESTAMP", "TIME", "YEAR") else None
 
 
 _ADVICE: Final = "is not supported by the embedded pair"

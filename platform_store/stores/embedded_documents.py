@@ -8,19 +8,21 @@ majority to wait for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import bson
 import sqlalchemy as sa
 
 from platform_store.association import Association
-from platform_store.errors import SchemaError
+from platform_store.errors import NotSupported, SchemaError
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import REVISION
 from platform_store.records import Finding
 from platform_store.stores.base import DuplicateKey, Entry, frozen_id
 from platform_store.stores.embedded_engine import STORE, EmbeddedConnections, EmbeddedSession
 from platform_store.stores.embedded_tables import COLLECTION, DOCUMENT
+from platform_store.stores.scratch import DocumentSnapshot
 
 _IDENTIFIERS_PER_STATEMENT = 1000
 
@@ -63,6 +65,12 @@ class EmbeddedDocumentStore:
                     document = _decoded(row.revision, row.image)
                     documents[frozen_id(document["_id"])] = document
         return documents
+
+    def latest(self) -> AbstractContextManager[DocumentSnapshot]:
+        return self.snapshot()
+
+    def snapshot(self) -> AbstractContextManager[DocumentSnapshot]:
+        raise NotSupported("a snapshot of documents alone", "has no use here: they are in the same file as their rows")
 
     def check_available(self) -> None:
         self.collection_exists("")

@@ -19,8 +19,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -103,6 +104,7 @@ class EmbeddedSession:
     def __init__(self, connection: sa.Connection):
         self._connection = connection
         self._process = os.getpid()
+        self._raised: BaseException | None = None  # by a function that SQLite called
 
     def rows(self, statement: sa.Executable, parameters: Mapping[str, object] | None = None) -> Sequence[Any]:
         """The rows of a SELECT."""
@@ -128,6 +130,39 @@ class EmbeddedSession:
             if not page:
                 return
             yield page
+
+    def define(
+        self,
+        scalars: Mapping[str, tuple[int, Callable[..., Any]]],
+        aggregates: Mapping[str, tuple[int, Callable[[], Any]]],
+    ) -> None:
+        """Functions for statements of this session, by name, each with its number of arguments.
+
+        What one raises is raised by the statement that calls it. The connection keeps them until a later session
+        defines others of the same names.
+        """
+        with self._guarded():
+            driver = cast("sqlite3.Connection", self._connection.connection.driver_connection)
+            for name, (arguments, function) in scalars.items():
+                driver.create_function(name, arguments, self._watched(function), deterministic=True)
+            for name, (arguments, aggregate) in aggregates.items():
+                driver.create_aggregate(name, arguments, cast("Any", partial(self._watched_aggregate, aggregate)))
+
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except BaseException as error:  # an interrupt too: SQLite only learns that there was one
+                self._raised = error
+                raise
+
+        return call
+
+    def _watched_aggregate(self, aggregate: Callable[[], Any]) -> Any:
+        """One for each group."""
+        made = aggregate()
+        made.step, made.finalize = self._watched(made.step), self._watched(made.finalize)
+        return made
 
     def pragma(self, name: str) -> Any:
         """The value of one of SQLite's settings."""
@@ -156,8 +191,14 @@ class EmbeddedSession:
     def _guarded(self) -> Iterator[None]:
         if self._process != os.getpid():
             raise _forked()
-        with _translated():
-            yield
+        try:
+            with _translated():
+                yield
+        except StaleAssociation:
+            raised, self._raised = self._raised, None
+            if raised is None:
+                raise
+            raise raised from None
 
 
 class EmbeddedConnections:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
 from platform_store.association import Association, Column, KeyValues
-from platform_store.errors import Conflict, Diverged, RowExists, ValueRejected
+from platform_store.errors import Conflict, Diverged, NotSupported, RowExists, ValueRejected
 from platform_store.names import REVISION
 from platform_store.records import Finding
 from platform_store.rows import MAX_DOCUMENT_BYTES, NewRow, Selection
@@ -198,6 +198,8 @@ class EmbeddedRowStore(EmbeddedCatalog):
     """The row half in the file. See :class:`platform_store.stores.base.RowStore`."""
 
     max_image_bytes = MAX_DOCUMENT_BYTES
+    stages = mariadb = folds_names = False
+    database = ""
     journal = None
 
     @contextlib.contextmanager
@@ -228,6 +230,9 @@ class EmbeddedRowStore(EmbeddedCatalog):
     def query(self, statement: str, parameters: Parameters | None, tables: Mapping[str, Association]) -> Cursor:
         return EmbeddedCursor(self._connections, plan(statement, parameters, tables))
 
+    def query_session(self) -> NoReturn:
+        raise NotSupported("a query session", "is not needed by the embedded pair: it answers queries by itself")
+
     def findings(self) -> list[Finding]:
         with self._connections.session() as session:
             mode, synchronous = session.pragma("journal_mode"), session.pragma("synchronous")
@@ -252,7 +257,9 @@ class EmbeddedCursor:
         self._drivers = planned.drivers
         with contextlib.ExitStack() as stack:
             session = stack.enter_context(connections.session())
-            check_epoch(session, planned.association, planned.association.epoch)
+            for association in planned.associations:
+                check_epoch(session, association, association.epoch)
+            session.define(planned.functions.scalars, planned.functions.aggregates)
             self._pages = session.pages(planned.statement, _ROWS_PER_PAGE)
             self._stack = stack.pop_all()
 
