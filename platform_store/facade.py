@@ -28,6 +28,7 @@ from platform_store.records import (
     Key,
     OnConflict,
     Placement,
+    QueryPlan,
     Recovered,
     Removed,
     Row,
@@ -83,7 +84,7 @@ class Platform:
         self._reader = Reader(self._rows, self._documents, self._catalog, self._runner)
         self._deleter = Deleter(self._rows, self._documents, self._catalog, self._journal)
         self._transactions = Transactions(self._rows, self._documents, self._catalog, self._journal)
-        self._querier = Querier(self._rows, self._catalog)
+        self._querier = Querier(self._rows, self._documents, self._catalog, config.query)
         self._doctor = Doctor(self._rows, self._documents, self._catalog)
         self._recovery, self._reaper = _attendants(self._rows, self._documents, self._catalog, self._journal, config)
         if self._reaper is not None:
@@ -356,24 +357,39 @@ class Platform:
         return self._deleter.delete_range(table, start, stop)
 
     def query(self, sql: str, params: Parameters | None = None) -> QueryResult:
-        """Runs one SELECT in MySQL's dialect over MySQL columns and streams the answer.
+        """Runs one SELECT in MySQL's dialect over logical tables, wherever their columns live, and streams the answer.
+
+        The answer is that of the connected MySQL server, as if its tables held all columns, at one moment of both
+        stores: every write acknowledged before is in it, and every row is whole. Document columns that are needed are
+        brought into temporary tables of that server, which executes the statement; see docs/query.md. The embedded pair
+        answers a small part of the dialect by itself: docs/query-embedded.md.
 
         Args:
             params: values for ``%s`` (a sequence) or ``%(name)s`` (a mapping); without it a ``%`` is literal.
                 A list or tuple is a value right after IN alone (``id IN %s``).
 
-        Sessions run in UTC: NOW() and TIMESTAMP columns are UTC. A name that could be a document column is refused
-        wherever it stands, unless it is an alias after AS, or a bare ``ORDER BY alias``. MySQL views and stored
-        functions over a logical table are in no association and cannot be seen here: they are made of MySQL's columns,
-        and a query over them answers with those alone.
+        Sessions run in UTC: NOW() and TIMESTAMP columns are UTC. MySQL views and stored functions over a logical table
+        are in no association and cannot be seen here: they are made of MySQL's columns, and a query over them answers
+        with those alone.
 
         Raises:
             ValueRejected: the parameters do not fit the placeholders, or one is of a type that cannot be sent as it is.
-            NotSupported: the statement needs document columns, is not one SELECT, or (embedded pair) is not a plain
-                SELECT over one table.
+            NotSupported: naming the construct: the statement is not one SELECT, or has something in it that cannot be
+                answered exactly.
             SchemaError: MySQL refuses it, such as for an unknown column.
+            LimitExceeded: it would take more than the configuration's section ``query`` allows.
+            Unavailable: a store cannot be reached.
+            Diverged: a row and its document disagree.
         """
         return self._querier.query(sql, params)
+
+    def explain(self, sql: str, params: Parameters | None = None) -> QueryPlan:
+        """Runs one SELECT as :meth:`query` does, and says how instead of what: ``print(platform.explain(sql))``.
+
+        It tells for each reference to a table which columns came from where, which conditions each store was asked
+        for, the rows estimated and fetched, and the time of each step. The rows of the result are only counted.
+        """
+        return self._querier.explain(sql, params)
 
     # Operation
 

@@ -9,6 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from platform_store.codecs import JsonText
 from platform_store.errors import PlatformStoreError
+from platform_store.records import QueryPlan
 
 MAX_TABLE_ROWS = 1000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a stored value must not steer the terminal
@@ -65,6 +67,13 @@ class Output:
         for name, value in record.items():
             table.add_row(Text(shown(name)), cell(value))
         self.console.print(table)
+
+    def plan(self, plan: QueryPlan) -> None:
+        """How a query was answered."""
+        if self.format is Format.TABLE:
+            self.console.print(Text(shown(str(plan))), soft_wrap=True)
+        else:
+            print_json(asdict(plan))
 
     def _table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         iterator = iter(rows)

@@ -44,8 +44,15 @@ def query(
         list[str] | None,
         typer.Argument(help='Parameters. 3, -1.5, true, null and "text" are JSON; anything else is text as it stands.'),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how the query was answered, and from where, instead of the rows.")
+    ] = False,
 ) -> None:
     """Run a query and print its rows as they arrive."""
     values = [parse_parameter(text) for text in params] if params else None
+    if explain:
+        with session.open() as platform:
+            session.output.plan(platform.explain(sql, values))
+        return
     with session.open() as platform, platform.query(sql, values) as result:
         session.output.rows(result.columns, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -16,8 +17,10 @@ class QueryResult:
     the end, or leaving the ``with`` block, closes it.
     """
 
+    _cursor: Cursor | None = None
+
     def __init__(self, cursor: Cursor):
-        self._cursor: Cursor | None = cursor
+        self._cursor = cursor
         self._columns = cursor.columns
         self._rows = iter(cursor)
 
@@ -64,6 +67,11 @@ class QueryResult:
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             cursor.close()
+
+    def __del__(self) -> None:
+        """One that is forgotten is closed too: the driver would otherwise read the rest of its rows."""
+        with contextlib.suppress(PlatformStoreError):
+            self.close()
 
     def __enter__(self) -> QueryResult:
         return self

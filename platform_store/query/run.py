@@ -1,38 +1,121 @@
-"""Running a query."""
+"""Running a query: by MySQL alone where it holds every column that is needed, else over scratch tables."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import count
+from typing import Final
+
+from sqlglot import exp
 
 from platform_store.association import Association
-from platform_store.catalog import Catalog
-from platform_store.errors import SchemaError
+from platform_store.catalog import Catalog, not_live
+from platform_store.config import QueryConfig
+from platform_store.errors import SchemaError, TransientError
 from platform_store.placeholders import bind
-from platform_store.query.analysis import logical_tables
+from platform_store.query.analysis import Analysis, analyse, parse, table_names
+from platform_store.query.answer import Answering, Report
+from platform_store.query.predicates import StatementConstants
+from platform_store.query.restrict import restrictions
 from platform_store.query.result import QueryResult
-from platform_store.stores.base import Parameters, RowStore, StaleAssociation
+from platform_store.query.stage import Moved
+from platform_store.query.text import Statement, fold
+from platform_store.records import QueryPlan
+from platform_store.stores.base import Cursor, DocumentStore, Parameters, RowStore, StaleAssociation
+
+_ATTEMPTS: Final = 5
+_PARSED: Final = 256
 
 
 class Querier:
-    """``query`` over one pair of stores."""
+    """``query`` and ``explain`` over one pair of stores."""
 
-    def __init__(self, rows: RowStore, catalog: Catalog):
-        self._rows, self._catalog = rows, catalog
+    def __init__(self, rows: RowStore, documents: DocumentStore, catalog: Catalog, limits: QueryConfig):
+        self._rows, self._documents, self._catalog, self._limits = rows, documents, catalog, limits
+        self._parsed = lru_cache(maxsize=_PARSED)(_parsed)
+        self._analysed = lru_cache(maxsize=_PARSED)(self._analysis)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> QueryResult:
         """Runs one SELECT; see :meth:`Platform.query`."""
-        named, _ = bind(sql, parameters)
-        tables = logical_tables(named, self._find)
-        try:
-            return QueryResult(self._rows.query(sql, _plain(parameters), tables))
-        except StaleAssociation as stale:
-            for name in tables:
-                self._catalog.reload(name)
-            raise SchemaError(f"a table or column of the query is not there: {stale}") from None
+        cursor, _ = self._run(sql, parameters)
+        return QueryResult(cursor)
+
+    def explain(self, sql: str, parameters: Parameters | None = None) -> QueryPlan:
+        """Runs one SELECT and says how; see :meth:`Platform.explain`."""
+        began = time.perf_counter()
+        cursor, report = self._run(sql, parameters)
+        with QueryResult(cursor) as result:
+            rows = sum(1 for _ in result)
+        steps = {**report.steps, "rows": report.lap(), "all": time.perf_counter() - began}
+        return QueryPlan(report.statement, report.unchanged, report.sources, report.in_mysql, steps, rows)
+
+    def _run(self, sql: str, parameters: Parameters | None) -> tuple[Cursor, Report]:
+        report = Report(sql)
+        source, values = bind(sql, parameters)
+        (_, names) = self._parsed(source)
+        if not self._rows.stages:
+            return self._rows.query(sql, _plain(parameters), self._associations(names)), report
+        for _ in range(_ATTEMPTS):
+            analysis = self._analysed(source, tuple(self._associations(names).items()))
+            report.step("analysis")
+            report.in_mysql = tuple(one.alias for one in analysis.references if not one.staged)
+            try:
+                return self._answer(analysis, values, report), report
+            except StaleAssociation as stale:
+                if not sum(self._reloaded(one) for one in analysis.associations.values()):
+                    raise SchemaError(f"a table or column of the query is not there: {stale}") from None
+        raise TransientError(self._rows.name, "the tables of the query keep changing")
+
+    def _answer(self, analysis: Analysis, values: Mapping[str, object], report: Report) -> Cursor:
+        for reference in analysis.staged:
+            if reference.association.state != "live":
+                raise not_live(reference.association)
+        known = (
+            restrictions(analysis, StatementConstants(analysis.statement.markers, values)) if analysis.staged else {}
+        )
+        report.step("restrictions")
+        for attempt in count(1):
+            try:
+                answering = Answering(
+                    self._rows, self._documents, analysis, known, values, self._limits, report, hopeful=attempt == 1
+                )
+                return answering.run()
+            except Moved as moved:
+                if attempt == _ATTEMPTS:
+                    raise moved.diverged() from None
+            except TransientError:  # a collection was made anew meanwhile, for one
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("count() does not end")
+
+    def _associations(self, names: frozenset[str]) -> dict[str, Association]:
+        """As they were last known: where a table is of another epoch by now, the snapshot says so."""
+        found = {name: self._find(name) for name in sorted(names)}
+        return {name: association for name, association in found.items() if association is not None}
 
     def _find(self, name: str) -> Association | None:
-        """The association as the catalog has it now: a column may have moved since it was last read."""
-        return self._catalog.reload(name)
+        """None for a table in no association, whose name may be one that none can have."""
+        try:
+            return self._catalog.find(name.lower() if self._rows.folds_names else name)
+        except SchemaError:
+            return None
+
+    def _analysis(self, source: str, associations: tuple[tuple[str, Association], ...]) -> Analysis:
+        (statement, tree), _ = self._parsed(source)
+        database = fold(self._rows.database)
+        return analyse(statement, tree, dict(associations), lambda name: fold(name) == database)
+
+    def _reloaded(self, association: Association) -> bool:
+        fresh = self._catalog.reload(association.name)
+        return fresh is None or (fresh.table_id, fresh.epoch) != (association.table_id, association.epoch)
+
+
+def _parsed(source: str) -> tuple[tuple[Statement, exp.Query], frozenset[str]]:
+    statement = Statement.read(source)
+    tree = parse(statement)
+    return (statement, tree), frozenset(table_names(tree))
 
 
 def _plain(parameters: Parameters | None) -> Parameters | None:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from platform_store import Platform
-from platform_store.stores import mongodb
+from platform_store.stores import mongodb_target
 from platform_store.stores.base import Entry
 from platform_store.stores.mysql_rows import MysqlTransaction
 from platform_store.unit import Unit
@@ -69,9 +69,9 @@ def _durable_intent() -> Iterator[None]:
 def _guarded_documents() -> Iterator[None]:
     def replace(collection: Any, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            collection.replace_one({"_id": entry.identifier}, mongodb._document(entry), upsert=True)
+            collection.replace_one({"_id": entry.identifier}, mongodb_target._document(entry), upsert=True)
 
-    with patch.object(mongodb, "_replace", replace):
+    with patch.object(mongodb_target, "_replace", replace):
         yield
 
 

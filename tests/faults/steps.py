@@ -34,7 +34,7 @@ KNOWN = frozenset(
         transaction transaction.exit fetch_many fetch_range load_catalog schema_lock schema_lock.exit add_association
         put_association remove_association table_exists describe_foreign differences check_placeable create_table
         adopt_table drop_table add_column tighten_column loosen_column drop_column rename_column is_empty
-        forget_revisions fill_keys query findings close
+        forget_revisions fill_keys query query_session findings close
         """,
     )
     | _named(
@@ -54,10 +54,13 @@ KNOWN = frozenset(
     | _named(
         "documents",
         """
-        fetch check_available collection_exists create_collection drop_collection unset_field create_index
-        identifiers stream uses_reserved_fields unique_indexes highest_revision count findings close
+        fetch snapshot snapshot.exit latest latest.exit
+        check_available collection_exists create_collection drop_collection unset_field
+        create_index identifiers stream uses_reserved_fields unique_indexes highest_revision count findings close
         """,
     )
+    | _named("documents.snapshot", "find size share close")
+    | _named("documents.latest", "find size share close")
     | _named(
         "documents.target",
         """

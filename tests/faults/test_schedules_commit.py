@@ -11,7 +11,7 @@ import pytest
 from platform_store import Conflict, Index, OutcomeUnknown, Platform, Unavailable
 from platform_store.config import Config
 from platform_store.errors import PlatformStoreError
-from platform_store.stores.mongodb import MongoDocumentStore
+from platform_store.stores.mongodb_target import MongoDocumentTarget
 from platform_store.stores.mysql_journal import MysqlJournal
 from tests.faults import weakened
 from tests.faults.conftest import Proxied
@@ -261,7 +261,7 @@ def commit_after_placing_in_vain(proxied: Proxied) -> list[str]:
         platform.create_table("card", COLUMNS, flag=1)
         fill_pool(platform, 5000)
         armed = proxied.mysql.arm("drop_reply", b"COMMIT")
-        with before_call(MongoDocumentStore, "place", mongodb_fails):
+        with before_call(MongoDocumentTarget, "place", mongodb_fails):
             raised = kind_of(lambda: fill_pool(platform, 0))
         armed.wait(0)
         found = [f"it ended with {raised}"] if raised else []

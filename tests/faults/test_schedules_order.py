@@ -9,7 +9,7 @@ import pytest
 
 from platform_store import ColumnAttribute, Index, Platform
 from platform_store import unit as unit_module
-from platform_store.stores import mongodb, mysql_journal
+from platform_store.stores import mongodb_target, mysql_journal
 from tests.faults import weakened
 from tests.faults.child import Child, call
 from tests.faults.schedules import (
@@ -50,7 +50,7 @@ def purged_before_it_is_replaced(servers: Servers) -> list[str]:
         platform.delete("card", 7)
         platform.recover()
         written = rows(*range(MANY))
-        with before_call(mongodb, "_replace", lambda: purge(other)):
+        with before_call(mongodb_target, "_replace", lambda: purge(other)):
             platform.write_many("card", written)
         return settled(platform, by_key(written))
 

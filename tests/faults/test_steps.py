@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform_store.stores import base
+from platform_store.stores import base, scratch
 from tests.faults import circumstances, expected, frozen, steps
 from tests.faults.bench import Bench, Circumstance, bench, killed_everywhere
 from tests.faults.broken import without
@@ -114,6 +114,7 @@ class TestStepsAreKnown:
             "rows.transaction": base.RowTransaction,
             "rows.journal": base.JournalStore,
             "documents": base.DocumentStore,
+            "documents.snapshot": scratch.DocumentSnapshot,
             "documents.target": base.DocumentTarget,
         }
         names = set()

@@ -25,9 +25,9 @@ from platform_store.errors import RowNotFound, Unavailable
 from platform_store.journal import Journal
 from platform_store.names import REVISION
 from platform_store.rows import whole_document
-from platform_store.stores import mongodb, mysql_driver, mysql_journal, mysql_sql
+from platform_store.stores import mongodb_driver, mongodb_target, mysql_driver, mysql_journal, mysql_sql
 from platform_store.stores.base import Entry, Locked, Version
-from platform_store.stores.mongodb import MongoDocumentStore
+from platform_store.stores.mongodb_target import MongoDocumentTarget
 from platform_store.stores.mysql import MysqlConnections
 from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_journal import MysqlJournal
@@ -302,42 +302,46 @@ def no_guard() -> Iterator[None]:
     """A document replaces whatever is there."""
 
     def replace(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> None:
-        operations = [ReplaceOne({"_id": one.identifier}, mongodb._document(one), upsert=True) for one in entries]
+        operations = [
+            ReplaceOne({"_id": one.identifier}, mongodb_target._document(one), upsert=True) for one in entries
+        ]
         collection.bulk_write(operations, ordered=False)
 
-    with replaced(mongodb, "_replace", replace):
+    with replaced(mongodb_target, "_replace", replace):
         yield
 
 
 @contextmanager
 def placed_without_upsert() -> Iterator[None]:
     """What waits for a majority, as place() does, replaces what is in its way only if it is still there, unlooked."""
-    write, replace = mongodb._write, mongodb._replace
+    write, replace = mongodb_target._write, mongodb_target._replace
 
     def replace_only(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> None:
-        if collection.write_concern != mongodb._DURABLE:
+        if collection.write_concern != mongodb_driver.DURABLE:
             replace(collection, entries)
             return
         guarded = [({"_id": one.identifier, REVISION: {"$not": {"$gte": one.revision}}}, one) for one in entries]
-        collection.bulk_write([ReplaceOne(guard, mongodb._document(one)) for guard, one in guarded], ordered=False)
+        collection.bulk_write(
+            [ReplaceOne(guard, mongodb_target._document(one)) for guard, one in guarded], ordered=False
+        )
 
-    def plain(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> mongodb._Written:
+    def plain(collection: Collection[dict[str, Any]], entries: Sequence[Entry]) -> mongodb_target._Written:
         return write(collection, entries)._replace(plain=True)
 
-    with replaced(mongodb, "_replace", replace_only), replaced(mongodb, "_write", plain):
+    with replaced(mongodb_target, "_replace", replace_only), replaced(mongodb_target, "_write", plain):
         yield
 
 
 @contextmanager
 def placed_on_one_member() -> Iterator[None]:
     """place() waits for the primary alone."""
-    original = MongoDocumentStore.place
+    original = MongoDocumentTarget.place
 
-    def place(self: MongoDocumentStore, association: Association, entries: Sequence[Entry]) -> None:
-        with replaced(mongodb, "_DURABLE", WriteConcern(w=1)):
+    def place(self: MongoDocumentTarget, association: Association, entries: Sequence[Entry]) -> None:
+        with replaced(mongodb_target, "DURABLE", WriteConcern(w=1)):
             original(self, association, entries)
 
-    with replaced(MongoDocumentStore, "place", place):
+    with replaced(MongoDocumentTarget, "place", place):
         yield
 
 
@@ -345,26 +349,26 @@ def placed_on_one_member() -> Iterator[None]:
 def _noted_by_one_member() -> Iterator[None]:
     """What is confirmed is noted at the primary alone. At a majority, it would wait for the documents."""
 
-    def note_confirmed(self: MongoDocumentStore, revision: int) -> None:
-        states = self._collection(mongodb._STATE, concern=WriteConcern(w=1))
-        with self._translated():
-            states.update_one({"_id": mongodb._WITNESS}, {"$max": {"confirmed": revision}})
+    def note_confirmed(self: MongoDocumentTarget, revision: int) -> None:
+        states = self._connections.collection(mongodb_target.STATE, concern=WriteConcern(w=1))
+        with self._connections.translated():
+            states.update_one({"_id": mongodb_target.WITNESS}, {"$max": {"confirmed": revision}})
 
-    with replaced(MongoDocumentStore, "note_confirmed", note_confirmed):
+    with replaced(MongoDocumentTarget, "note_confirmed", note_confirmed):
         yield
 
 
 @contextmanager
 def confirmed_by_one_member() -> Iterator[None]:
     """The sweeper looks for documents on the primary alone."""
-    original = MongoDocumentStore.confirm
+    original = MongoDocumentTarget.confirm
 
-    def confirm(self: MongoDocumentStore, versions: Sequence[Version]) -> Any:
-        local = replaced(mongodb, "ReadConcern", lambda level: ReadConcern("local"))
-        with local, replaced(self, "_collections", {}):
+    def confirm(self: MongoDocumentTarget, versions: Sequence[Version]) -> Any:
+        local = replaced(mongodb_driver, "ReadConcern", lambda level: ReadConcern("local"))
+        with local, replaced(self._connections, "_collections", {}):
             return original(self, versions)
 
-    with replaced(MongoDocumentStore, "confirm", confirm), _noted_by_one_member():
+    with replaced(MongoDocumentTarget, "confirm", confirm), _noted_by_one_member():
         yield
 
 

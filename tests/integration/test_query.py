@@ -6,7 +6,7 @@ import contextlib
 import enum
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,9 +14,13 @@ from types import MappingProxyType
 
 import pymysql
 import pytest
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+from sqlalchemy.engine import make_url
 
 from platform_store import ColumnAttribute, NotSupported, Platform, SchemaError, ValueRejected
 from tests.integration.conftest import Servers
+from tests.servers.databases import connect_sql, fresh_sql_database
 
 SEED = 11
 STATEMENTS = 1500
@@ -92,19 +96,122 @@ def test_what_a_query_answers(
     assert platform.query(sql).all() == expected
 
 
+SELECTS_OVER_DOCUMENTS = [
+    "SELECT doc FROM card",
+    "SELECT `DOC` FROM card",
+    "SELECT c.* FROM card c",
+    "SELECT * FROM card",
+    "SELECT id FROM card WHERE JSON_VALUE(doc, '$') = 1",
+    "SELECT id FROM card ORDER BY card.doc",
+    "SELECT p.id FROM plain p WHERE EXISTS (SELECT 1 FROM card WHERE doc = p.id)",
+    "SELECT p.id FROM plain p WHERE p.id IN (SELECT id FROM card WHERE doc IS NULL)",
+    "SELECT id FROM card UNION SELECT doc FROM card",
+    "WITH x AS (SELECT * FROM card) SELECT id FROM x",
+    "SELECT n AS doc FROM card ORDER BY ABS(doc)",
+    "SELECT n AS doc FROM card ORDER BY doc + 0",
+    "SELECT n AS doc FROM card ORDER BY -doc",
+    "SELECT n AS doc FROM card ORDER BY (doc)",
+    "SELECT n AS doc FROM card ORDER BY CONCAT('x', doc)",
+    "SELECT n AS doc FROM card ORDER BY id--doc\n",
+    "SELECT n AS doc FROM card ORDER BY card.doc",
+    "SELECT n AS doc FROM card ORDER BY (SELECT doc)",
+    "SELECT id FROM card ORDER BY doc",
+    "SELECT n doc, COUNT(*) FROM card GROUP BY n HAVING COUNT(*) > 0 ORDER BY ABS(doc)",
+    "SELECT DISTINCT n AS doc FROM card ORDER BY ABS(doc)",
+    "SELECT n AS doc, COUNT(*) FROM card GROUP BY doc",
+    "SELECT n AS doc, COUNT(*) FROM card GROUP BY n HAVING doc = 0",
+    "(SELECT n AS doc FROM card) ORDER BY ABS(doc)",
+    "SELECT n AS doc FROM card UNION SELECT id FROM card ORDER BY ABS(doc)",
+    "SELECT n AS doc, GROUP_CONCAT(id ORDER BY doc) FROM card GROUP BY n",
+    "SELECT n AS doc, ROW_NUMBER() OVER (ORDER BY doc) FROM card",
+    "SELECT n AS doc, ROW_NUMBER() OVER w FROM card WINDOW w AS (PARTITION BY doc)",
+    "SELECT id FROM plain NATURAL JOIN card",
+    "SELECT card.id FROM (card NATURAL JOIN plain)",
+    "SELECT card.id FROM (plain p JOIN (card NATURAL LEFT JOIN plain) ON 1 = 1)",
+    "SELECT 1 FROM (SELECT 1 AS x) y NATURAL JOIN (SELECT 1 AS x) z WHERE EXISTS (SELECT 1 FROM card)",
+    "SELECT c.id FROM card c JOIN plain p USING (doc)",
+    "SELECT c.id FROM card c JOIN plain p USING (id, `DOC`)",
+    "SELECT c.id FROM (card c JOIN plain p USING (doc))",
+    "SELECT otherdb.card.doc FROM otherdb.card",
+    "SELECT doc FROM otherdb.card",
+    "SELECT card.doc->'$.x' FROM card",
+    "SELECT doc->>'$.x' FROM card",
+    "SELECT id FROM card, JSON_TABLE(doc, '$' COLUMNS (x INT PATH '$')) j",
+    "SELECT id FROM card, LATERAL (SELECT doc AS w) l",
+    "SELECT id FROM card WHERE 1 MEMBER OF (doc)",
+    "SELECT MATCH (doc) AGAINST ('x') FROM card",
+    "SELECT (SELECT ALL doc FROM card LIMIT 1) FROM plain",
+    "SELECT (SELECT SQL_CACHE doc FROM card LIMIT 1) FROM plain",
+    "WITH x AS (SELECT doc FROM card) SELECT 1 FROM x",
+    "WITH card AS (SELECT doc FROM card) SELECT 1 FROM card",
+    "WITH x AS (SELECT doc FROM card), card AS (SELECT 1 AS doc) SELECT 1 FROM x",
+    "SELECT doc FROM card WHERE id IN (WITH card AS (SELECT 1 AS id) SELECT id FROM card)",
+    "SELECT doc FROM CARD",
+    "SELECT * FROM (VALUES ROW((SELECT COUNT(doc) FROM card))) x",
+    "SELECT id, doc, n FROM card WHERE doc = 7",
+    "SELECT card.doc FROM card JOIN card AS other ON other.doc = card.id AND other.doc < 4 ORDER BY 1",
+    "WITH x AS (SELECT id, doc FROM card) SELECT a.doc, b.doc FROM x a JOIN x b ON a.id = b.id + 1 ORDER BY a.id",
+    "WITH x AS (SELECT id, doc FROM card), y AS (SELECT x.id, z.doc FROM x JOIN x z USING (id)) "
+    "SELECT * FROM y JOIN y w USING (id) JOIN x USING (id) ORDER BY id",
+    "WITH RECURSIVE r AS (SELECT 1 AS i, 0 AS d UNION ALL SELECT i + 1, CAST(card.doc AS SIGNED) FROM r JOIN card "
+    "ON card.id = r.i WHERE i < 5) SELECT * FROM r UNION ALL SELECT * FROM r ORDER BY 1, 2",
+    "SELECT 'doc' AS x, \"card\" AS y, doc /* card */ FROM card AS `card` WHERE id IN (3, 4) -- card\n ORDER BY id",
+    "SELECT c.doc, p.doc FROM card c LEFT JOIN plain p ON p.id = c.doc WHERE c.id < 3 ORDER BY c.id",
+    "SELECT p.id, c.doc FROM plain p LEFT JOIN card c ON c.id = p.id AND c.doc = 99",
+    "SELECT id FROM card WHERE doc IS NULL",
+    "SELECT id FROM card ORDER BY id DESC LIMIT 3 OFFSET 2",
+    "SELECT id, doc FROM card WHERE n = 0 ORDER BY id DESC LIMIT 3 OFFSET 2",
+    "SELECT JSON_ARRAYAGG(doc) FROM card WHERE id = 4 LIMIT 1",
+    "SELECT COUNT(*), SUM(doc) FROM card LIMIT 1",
+    "SELECT doc FROM card WHERE n = 1 XOR doc = 3",
+    "SELECT doc FROM card WHERE id = 1 || doc = 3 ORDER BY id",
+    "SELECT nowhere, doc FROM card",
+    "SELECT doc FROM card, card c",
+]
+"""Each is answered as by a table that holds every column: with the same rows, or with an error by both."""
+
+
+@pytest.fixture
+def whole(servers_of_test: Servers, platform: Platform, table: str) -> Iterator[Connection[Cursor]]:
+    """Another database, in which `card` holds all of its columns."""
+    url = servers_of_test.mysql_url
+    with fresh_sql_database(url) as other, connect_sql(other, database=make_url(other).database) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE card (id INT PRIMARY KEY, n INT, doc JSON)")
+            cursor.executemany("INSERT INTO card VALUES (%s, 0, %s)", [(number, str(number)) for number in range(30)])
+            cursor.execute("CREATE TABLE plain (id INT PRIMARY KEY, doc VARCHAR(10))")
+            cursor.execute("INSERT INTO plain VALUES (1, 'p')")
+        yield connection
+
+
+def test_a_document_column_counts_as_any_other(platform: Platform, whole: Connection[Cursor]) -> None:
+    for sql in SELECTS_OVER_DOCUMENTS:
+        with whole.cursor() as cursor:
+            try:
+                cursor.execute(sql)
+                expected: object = (
+                    tuple(one[0] for one in cursor.description or ()),
+                    sorted(cursor.fetchall(), key=repr),
+                )
+            except pymysql.Error:
+                expected = None
+        try:
+            with platform.query(sql) as result:
+                found: object = (result.columns, sorted(result.all(), key=repr))
+        except (SchemaError, ValueRejected):
+            found = None
+        assert found == expected, sql
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("SELECT doc FROM card", "'doc'"),
-        ("SELECT `DOC` FROM card", "'doc'"),
-        ("SELECT c.* FROM card c", "'doc'"),
-        ("SELECT * FROM card", "'doc'"),
-        ("SELECT id FROM card WHERE JSON_VALUE(doc, '$') = 1", "'doc'"),
-        ("SELECT id FROM card ORDER BY card.doc", "'doc'"),
-        ("SELECT p.id FROM plain p WHERE EXISTS (SELECT 1 FROM card WHERE doc = p.id)", "'doc'"),
-        ("SELECT p.id FROM plain p WHERE p.id IN (SELECT id FROM card WHERE doc IS NULL)", "'doc'"),
-        ("SELECT id FROM card UNION SELECT doc FROM card", "'doc'"),
-        ("WITH x AS (SELECT * FROM card) SELECT id FROM x", "'doc'"),
+        ("TABLE card", "TABLE"),
+        ("SELECT id FROM card WHERE id IN (TABLE card)", "TABLE"),
+        ("SELECT DEFAULT(doc) FROM card", "DEFAULT"),
+        ("SELECT doc FROM card USE INDEX (PRIMARY)", "index hint"),
+        ("SELECT doc FROM card PARTITION (p0)", "PARTITION"),
+        ("WITH CARD AS (SELECT 1 AS id) SELECT doc FROM card", "common table expression"),
         ("SELECT id FROM card FOR UPDATE", "FOR UPDATE"),
         ("SELECT id FROM card LOCK IN SHARE MODE", "FOR SHARE"),
         ("SELECT 1; SELECT 2", "2 statements"),
@@ -115,56 +222,9 @@ def test_what_a_query_answers(
         ("CALL x()", ""),
         ("SELEC id", ""),
         ("", "0 statements"),
-        # An alias with the name of a document column stands for it nowhere but in a bare ORDER BY.
-        ("SELECT n AS doc FROM card ORDER BY ABS(doc)", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY doc + 0", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY -doc", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY (doc)", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY CONCAT('x', doc)", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY id--doc\n", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY card.doc", "'doc'"),
-        ("SELECT n AS doc FROM card ORDER BY (SELECT doc)", "'doc'"),
-        ("SELECT id FROM card ORDER BY doc", "'doc'"),
-        ("SELECT n doc, COUNT(*) FROM card GROUP BY n HAVING COUNT(*) > 0 ORDER BY ABS(doc)", "'doc'"),
-        ("SELECT DISTINCT n AS doc FROM card ORDER BY ABS(doc)", "'doc'"),
-        ("SELECT n AS doc, COUNT(*) FROM card GROUP BY doc", "'doc'"),
-        ("SELECT n AS doc, COUNT(*) FROM card GROUP BY n HAVING doc = 0", "'doc'"),
-        ("(SELECT n AS doc FROM card) ORDER BY ABS(doc)", "'doc'"),
-        ("SELECT n AS doc FROM card UNION SELECT id FROM card ORDER BY ABS(doc)", "'doc'"),
-        ("SELECT n AS doc, GROUP_CONCAT(id ORDER BY doc) FROM card GROUP BY n", "'doc'"),
-        ("SELECT n AS doc, ROW_NUMBER() OVER (ORDER BY doc) FROM card", "'doc'"),
-        ("SELECT n AS doc, ROW_NUMBER() OVER w FROM card WINDOW w AS (PARTITION BY doc)", "'doc'"),
-        # Joins compare columns that they do not name, or name without a table.
-        ("SELECT id FROM plain NATURAL JOIN card", "'doc'"),
-        ("SELECT card.id FROM (card NATURAL JOIN plain)", "'doc'"),
-        ("SELECT card.id FROM (plain p JOIN (card NATURAL LEFT JOIN plain) ON 1 = 1)", "'doc'"),
-        ("SELECT 1 FROM (SELECT 1 AS x) y NATURAL JOIN (SELECT 1 AS x) z WHERE EXISTS (SELECT 1 FROM card)", "'doc'"),
-        ("SELECT c.id FROM card c JOIN plain p USING (doc)", "'doc'"),
-        ("SELECT c.id FROM card c JOIN plain p USING (id, `DOC`)", "'doc'"),
-        ("SELECT c.id FROM (card c JOIN plain p USING (doc))", "'doc'"),
         ("SELECT c.id FROM card c JOIN plain p USING (_rev)", "_rev"),
-        # Every place where a name may stand.
-        ("SELECT otherdb.card.doc FROM otherdb.card", "'doc'"),
-        ("SELECT doc FROM otherdb.card", "'doc'"),
-        ("SELECT card.doc->'$.x' FROM card", "'doc'"),
-        ("SELECT doc->>'$.x' FROM card", "'doc'"),
-        ("SELECT id FROM card, JSON_TABLE(doc, '$' COLUMNS (x INT PATH '$')) j", "'doc'"),
-        ("SELECT id FROM card, LATERAL (SELECT doc AS w) l", "'doc'"),
-        ("SELECT id FROM card WHERE 1 MEMBER OF (doc)", "'doc'"),
-        ("SELECT MATCH (doc) AGAINST ('x') FROM card", "'doc'"),
-        ("SELECT id FROM card WHERE id IN (TABLE card)", "'doc'"),
-        ("TABLE card", "'doc'"),
-        ("SELECT * FROM (VALUES ROW((SELECT doc FROM card))) x", "'doc'"),
         ("VALUES ROW(1, 2)", "VALUES"),
-        ("SELECT (SELECT ALL doc FROM card LIMIT 1) FROM plain", "'doc'"),
-        ("SELECT (SELECT SQL_CACHE doc FROM card LIMIT 1) FROM plain", "'doc'"),
         ("SELECT {fn ABS(doc)} FROM card", "ODBC"),
-        ("WITH x AS (SELECT doc FROM card) SELECT 1 FROM x", "'doc'"),
-        ("WITH card AS (SELECT doc FROM card) SELECT 1 FROM card", "'doc'"),
-        ("WITH x AS (SELECT doc FROM card), card AS (SELECT 1 AS doc) SELECT 1 FROM x", "'doc'"),
-        ("SELECT doc FROM card WHERE id IN (WITH card AS (SELECT 1 AS id) SELECT id FROM card)", "'doc'"),
-        ("SELECT doc FROM CARD", "'doc'"),
-        # The hidden column.
         ("SELECT _rev FROM card", "_rev"),
         ("SELECT card.`_REV` FROM card", "_rev"),
         ("SELECT n AS _rev FROM card ORDER BY _rev", "_rev"),
@@ -173,7 +233,6 @@ def test_what_a_query_answers(
         ("SELECT id FROM card, LATERAL (SELECT _rev AS w) l", "_rev"),
         ("SELECT ROW_NUMBER() OVER (ORDER BY _rev) FROM card", "_rev"),
         ("SELECT (SELECT ALL _rev FROM card LIMIT 1) FROM plain", "_rev"),
-        # What would write, or outlive the statement.
         ("SELECT id INTO OUTFILE '/tmp/x' FROM card", "INTO"),
         ("SELECT id INTO @x FROM card", "INTO"),
         ("SELECT id FROM card INTO @x", "INTO"),
@@ -290,51 +349,64 @@ def test_parameters_that_cannot_be_sent(
 
 
 def test_every_answer_is_that_of_the_whole_table(servers_of_test: Servers, platform: Platform) -> None:
-    """Random statements over `c` and `m`, and the same over tables that hold the document columns too."""
-    _fill(servers_of_test, platform)
+    """Random statements over `c` and `m`, and the same in a database whose tables hold the document columns too."""
+    url = servers_of_test.mysql_url
+    with fresh_sql_database(url) as other, connect_sql(other, database=make_url(other).database) as whole:
+        _fill(servers_of_test, platform, whole)
+        _compare(platform, whole)
+
+
+def _compare(platform: Platform, whole: Connection[Cursor]) -> None:
     chance = random.Random(SEED)
     counts: Counter[str] = Counter()
     for number in range(STATEMENTS):
-        template = _Grammar(chance).select()
-        statement = template.replace("{c}", "c").replace("{m}", "m")
+        statement = _Grammar(chance).select().replace("{c}", "c").replace("{m}", "m")
+        expected = _whole(whole, statement)
         try:
-            ours = platform.query(statement).all()
+            ours: object = platform.query(statement).all()
         except NotSupported:
             counts["refused"] += 1
             continue
-        except SchemaError:
-            counts["unknown to MySQL"] += 1
+        except (SchemaError, ValueRejected):
+            ours = None
+        if expected is None and ours is not None:
+            counts["answered by us alone"] += 1  # MySQL sees a column it cannot group by, or two of the name
             continue
-        counts["answered"] += 1
-        assert ours == _whole(servers_of_test, template), (number, statement)
-    assert counts["answered"] > STATEMENTS // 6, counts
-    assert counts["refused"] > STATEMENTS // 6, counts
-    assert counts["unknown to MySQL"] < STATEMENTS // 4, counts
+        counts["refused by MySQL" if ours is None else "answered"] += 1
+        if "DISTINCT" in statement and isinstance(ours, list) and isinstance(expected, list):
+            # By what is not in the SELECT list, a distinct value has no one place.
+            ours, expected = sorted(ours, key=repr), sorted(expected, key=repr)
+        assert ours == expected, (number, statement)
+    assert counts["answered"] > STATEMENTS * 0.4, counts
+    assert counts["refused"] < STATEMENTS // 20, counts
+    assert counts["answered by us alone"] < STATEMENTS // 20, counts
 
 
-def _fill(servers: Servers, platform: Platform) -> None:
-    """`c` and `m` with v and w in documents; `c_whole` and `m_whole` with all in MySQL; `n`, which is MySQL's alone."""
+def _fill(servers: Servers, platform: Platform, whole: Connection[Cursor]) -> None:
+    """`c` and `m` with v and w in documents, in ``whole`` with all in MySQL; `n`, which is MySQL's alone, in both."""
     chance = random.Random(SEED)
     names = ["id", "a", "b", "v", "w"]
-    for table in ("c", "m"):
-        platform.create_table(table, [ColumnAttribute(name, "INT") for name in names], flag=2)
-        servers.sql(f"CREATE TABLE {table}_whole ({', '.join(f'{name} INT' for name in names)}, PRIMARY KEY (id))")
-        for key in range(ROWS):
-            row = {"id": key, **{name: chance.randint(-4, 4) for name in names[1:]}}
-            platform.write(table, row)
-            servers.sql(f"INSERT INTO {table}_whole VALUES ({', '.join(str(row[name]) for name in names)})")
-    servers.sql("CREATE TABLE n (id INT PRIMARY KEY, a INT, v INT, x INT)")
-    for key in range(ROWS):
-        servers.sql(f"INSERT INTO n VALUES ({key}, {key % 3}, {chance.randint(-4, 4)}, {chance.randint(-4, 4)})")
+    with contextlib.closing(whole.cursor()) as cursor:
+        for table in ("c", "m"):
+            platform.create_table(table, [ColumnAttribute(name, "INT") for name in names], flag=2)
+            cursor.execute(f"CREATE TABLE {table} ({', '.join(f'{name} INT' for name in names)}, PRIMARY KEY (id))")
+            for key in range(ROWS):
+                row = {"id": key, **{name: chance.randint(-4, 4) for name in names[1:]}}
+                platform.write(table, row)
+                cursor.execute(f"INSERT INTO {table} VALUES ({', '.join(str(row[name]) for name in names)})")
+        rows = [(key, key % 3, chance.randint(-4, 4), chance.randint(-4, 4)) for key in range(ROWS)]
+        for run in (servers.sql, cursor.execute):
+            run("CREATE TABLE n (id INT PRIMARY KEY, a INT, v INT, x INT)")
+            run(f"INSERT INTO n VALUES {', '.join(map(str, rows))}")
 
 
-def _whole(servers: Servers, template: str) -> object:
+def _whole(whole: Connection[Cursor], statement: str) -> object:
     try:
-        with contextlib.closing(servers.mysql.cursor()) as cursor:
-            cursor.execute(template.replace("{c}", "c_whole").replace("{m}", "m_whole"))
+        with contextlib.closing(whole.cursor()) as cursor:
+            cursor.execute(statement)
             return list(cursor.fetchall())
-    except pymysql.Error as error:
-        return error
+    except pymysql.Error:
+        return None
 
 
 class _Grammar:

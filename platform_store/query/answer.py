@@ -1,0 +1,188 @@
+"""Answering one query: the stores at one moment, scratch tables where documents are needed, and the statement."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from platform_store.association import Association
+from platform_store.config import QueryConfig
+from platform_store.errors import PlatformStoreError, TransientError, Unavailable
+from platform_store.query.analysis import Analysis, Reference
+from platform_store.query.filters import document_condition
+from platform_store.query.headings import groupings, headings, hints, spellings, table_arguments
+from platform_store.query.limits import Alarm, Spending
+from platform_store.query.reduce import derived
+from platform_store.query.restrict import Restriction
+from platform_store.query.rewrite import Copy, copies, rewritten
+from platform_store.query.stage import Sources, Stager, TooMuch
+from platform_store.query.text import Edit
+from platform_store.records import SourcePlan
+from platform_store.stores.base import Cursor, DocumentStore, RowStore
+from platform_store.stores.scratch import DocumentSnapshot, QuerySession, Scratch
+
+_MOMENTS: Final = 50
+"""Attempts to find a moment at which nothing was removed from the journal; each takes some milliseconds."""
+
+
+class Report:
+    """What is told of a query. The clock runs from one step to the next."""
+
+    def __init__(self, statement: str):
+        self.statement = statement
+        self.unchanged = True
+        self.sources: tuple[SourcePlan, ...] = ()
+        self.in_mysql: tuple[str, ...] = ()
+        self.steps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def step(self, name: str) -> None:
+        self.steps[name] = self.steps.get(name, 0.0) + self.lap()
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        lap, self._last = now - self._last, now
+        return lap
+
+
+class Answering:
+    """One attempt at one query."""
+
+    def __init__(
+        self,
+        rows: RowStore,
+        documents: DocumentStore,
+        analysis: Analysis,
+        known: Mapping[int, Restriction],
+        values: Mapping[str, object],
+        limits: QueryConfig,
+        report: Report,
+        *,
+        hopeful: bool,
+    ):
+        """``hopeful``: this is the first attempt, and nothing is likely to have moved."""
+        self._rows, self._documents, self._analysis, self._known = rows, documents, analysis, known
+        self._values, self._report = values, report
+        self._mariadb, self._hopeful = rows.mariadb, hopeful
+        self._spending = Spending(limits)
+        self._scratches: dict[tuple[int, int], Scratch] = {}
+
+    def run(self) -> Cursor:
+        with contextlib.ExitStack() as undo:
+            session = self._rows.query_session()
+            undo.callback(session.close)
+            alarm = Alarm(self._spending.seconds_left, session.cancel)
+            undo.callback(alarm.stop)
+            try:
+                cursor = self._answer(session)
+            except PlatformStoreError:
+                if alarm.rung:
+                    raise self._spending.timed_out() from None
+                raise
+            alarm.stop()
+            undo.pop_all()
+        return cursor
+
+    def _answer(self, session: QuerySession) -> Cursor:
+        if self._analysis.staged:
+            self._stage(session)
+        else:
+            session.begin(self._tables(self._analysis.references))
+        parameters = list(self._analysis.statement.parameters(lambda name: _written(session, self._values[name])))
+        statement = self._statement(parameters)
+        cursor = session.stream(statement)
+        if self._analysis.staged:
+            cursor.columns = headings(self._analysis, cursor.columns, parameters)
+        self._report.step("first row")
+        if self._analysis.staged:
+            self._report.statement, self._report.unchanged = statement, False
+        return cursor
+
+    def _stage(self, session: QuerySession) -> None:
+        """Fills the scratch tables."""
+        wanted = copies(self._analysis, reopens=self._mariadb)
+        prefix = f"platform_store_q{os.urandom(4).hex()}_"
+        for place, copy in enumerate(wanted):
+            reference = copy.reference
+            scratch = Scratch(f"{prefix}{place}", reference.association, reference.columns)
+            self._scratches[reference.number, copy.number] = scratch
+        session.create(list(self._scratches.values()))
+        self._report.step("scratch tables")
+        first = {number: scratch for (number, place), scratch in self._scratches.items() if place == 0}
+        if not (self._hopeful and self._looked_up(session, first)):
+            with self._moment(session) as sources:
+                self._report.step("moment")
+                self._fill(sources, first)
+        for (number, place), scratch in self._scratches.items():
+            if place:
+                session.copy(scratch, first[number])
+        self._report.step("staging")
+
+    def _fill(self, sources: Sources, scratches: Mapping[int, Scratch]) -> None:
+        stager = Stager(sources, self._known, self._spending, mariadb=self._mariadb)
+        stager.run(self._analysis.staged, scratches)
+        self._report.sources = tuple(stager.plans.values())
+
+    def _looked_up(self, session: QuerySession, scratches: Mapping[int, Scratch]) -> bool:
+        """Whether all the documents are had by one look-up, for which MongoDB need not fix a moment."""
+        known = [self._known[number] for number in scratches]
+        if len(known) > 1 or not known[0].in_mysql or document_condition(known[0], mariadb=self._mariadb)[0]:
+            return False
+        with self._documents.latest() as documents, contextlib.suppress(TooMuch):
+            session.begin(self._tables(self._analysis.references))
+            self._fill(Sources(session, documents, self._documents, latest=True), scratches)
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _moment(self, session: QuerySession) -> Iterator[Sources]:
+        """Both stores at moments between which no entry left the journal, and no bulk write became visible."""
+        tables, staged = self._tables(self._analysis.references), self._tables(self._analysis.staged)
+        before = _removed(session, staged)
+        for _ in range(_MOMENTS):
+            with contextlib.ExitStack() as stack:
+                snapshot: DocumentSnapshot | None = None
+                unreachable: Unavailable | None = None
+                try:
+                    snapshot = stack.enter_context(self._documents.snapshot())
+                except Unavailable as error:
+                    unreachable = error  # rows that need no document of MongoDB's are answered all the same
+                session.begin(tables)
+                after = _removed(session, staged)
+                if after == before or snapshot is None:
+                    yield Sources(session, snapshot, self._documents, unreachable)
+                    return
+                before = after
+        raise TransientError(self._rows.name, "the journal is never at rest")
+
+    def _tables(self, references: Sequence[Reference]) -> list[Association]:
+        return list({one.association.name: one.association for one in references}.values())
+
+    def _statement(self, parameters: Sequence[Edit]) -> str:
+        names = self._analysis.statement.names
+        apart = self._mariadb and bool({"over", "rollup"} & names)
+
+        def source(copy: Copy) -> str:
+            scratch = self._scratches[copy.reference.number, copy.number]
+            return derived(copy.reference, scratch, names=names, apart=apart)
+
+        edits = [*parameters, *spellings(self._analysis)]
+        if not self._mariadb:
+            edits += [*groupings(self._analysis), *table_arguments(self._analysis), *hints(self._analysis)]
+        return rewritten(self._analysis, source, edits, reopens=self._mariadb)
+
+
+def _written(session: QuerySession, value: object) -> str:
+    """A parameter as SQL; a list stands in parentheses."""
+    if isinstance(value, list | tuple):
+        return f"({','.join(_written(session, item) for item in value)})"
+    if isinstance(value, bytes | bytearray):
+        return f"X'{value.hex()}'"  # as PyMySQL writes it in a statement; its text for a value alone has a prefix
+    return session.literal(value)
+
+
+def _removed(session: QuerySession, tables: Sequence[Association]) -> tuple[int, list[set[int]]]:
+    return session.removals(), [session.done_intents(table) for table in tables]
