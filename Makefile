@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast bench torture lint servers servers-stop
+.PHONY: help setup demo test test-fast bench torture fuzz lint servers servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ bench: $(DEV) ## run the benchmarks on real servers (ARGS="...")
 
 torture: $(DEV) ## kill clients and servers under load for MINUTES (default 10), then check every row
 	@$(BIN)/python -m tests.torture --minutes $(or $(MINUTES),10) $(addprefix --seed ,$(SEED)) $(ARGS)
+
+fuzz: $(DEV) ## compare random queries with plain MySQL for MINUTES (default 10); every mismatch is made small
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(addprefix --seed ,$(SEED)) $(ARGS)
 
 lint: $(DEV) ## check style, types and layers
 	$(BIN)/ruff check .

@@ -1,0 +1,70 @@
+"""Random queries answered by the library and by plain MySQL (``make fuzz`` in small); and it would notice."""
+
+from __future__ import annotations
+
+import pytest
+
+from platform_store import NotSupported, Platform
+from platform_store.query.result import QueryResult
+from platform_store.stores.base import Parameters
+from tests.fuzz.campaign import Campaign, Counts
+from tests.fuzz.world import Urls
+from tests.servers.provide import Servers
+
+SECONDS = 25.0
+SEED = 4
+ENOUGH = 300  # queries
+MOST_REFUSED = 0.02
+MOST_ERRORS = 0.15  # of what plain MySQL refuses too: the generator makes valid statements
+MOST_EMPTY = 0.6
+
+
+@pytest.fixture
+def urls(servers: Servers, mysql_url: str, mongodb_url: str) -> list[Urls]:
+    """MySQL, and MariaDB where there is one."""
+    chosen = [Urls("mariadb" if servers.mysql_is_mariadb else "mysql", mysql_url, mongodb_url)]
+    if servers.mariadb_url is not None:
+        chosen.append(Urls("mariadb", servers.mariadb_url, mongodb_url))
+    return chosen
+
+
+def test_random_queries_are_answered_as_plain_mysql_does(urls: list[Urls]) -> None:
+    """Of a fixed seed, so that a change is judged and not chance: other seeds are what `make fuzz` is for."""
+    counts = Counts()
+    found: list[str] = []
+    Campaign(urls, SEED, counts, say=found.append).run(SECONDS)
+    print(f"seed {SEED}: {counts}")
+    assert not found, "\n".join(found)
+    assert counts.queries >= ENOUGH
+    assert counts.refused.total() <= MOST_REFUSED * counts.queries, counts.examples
+    assert counts.errors <= MOST_ERRORS * counts.queries
+    assert counts.empty <= MOST_EMPTY * counts.agreed
+
+
+def test_a_wrong_answer_is_found_and_made_small(urls: list[Urls], monkeypatch: pytest.MonkeyPatch) -> None:
+    query = Platform.query
+
+    def loses_a_row(platform: Platform, sql: str, params: Parameters | None = None) -> QueryResult:
+        result = query(platform, sql, params)
+        if len(result.columns) > 1:
+            next(iter(result), None)
+        return result
+
+    monkeypatch.setattr(Platform, "query", loses_a_row)
+    counts = Counts()
+    Campaign(urls[:1], SEED, counts, say=lambda _: None, stop_at=1).run(SECONDS)
+    (mismatch,) = counts.mismatches
+    assert len(mismatch.case.sql) < 120
+    assert len(mismatch.case.scenario.first) <= 3
+
+
+def test_a_refusal_is_counted_and_not_taken_for_an_answer(urls: list[Urls], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_platform: Platform, _sql: str, _params: Parameters | None = None) -> QueryResult:
+        raise NotSupported("a query of 'anything'")
+
+    monkeypatch.setattr(Platform, "query", refuses)
+    counts = Counts()
+    Campaign(urls[:1], SEED, counts, say=lambda _: None, scenarios=[0]).run(SECONDS)
+    assert counts.mismatches == []
+    assert counts.agreed == 0
+    assert counts.refused["a query of … is not supported"] + counts.errors == counts.queries > 0
