@@ -1,4 +1,4 @@
-"""Run the benchmarks on real servers: the library against what is written by hand."""
+"""Run the benchmarks on real servers: the library against what is written by hand; `query`: queries alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import query, report
 from benchmarks.data import customers, sizes
-from benchmarks.harness import LEAST_REPETITIONS, Outcome, Unequal, run
+from benchmarks.harness import LEAST_REPETITIONS, Outcome, Unequal, repetitions, run
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.stores import NoServers, provided
 
@@ -21,7 +21,10 @@ _SAMPLE = 1000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints a table for each scenario. The exit code says whether it could be measured, not which bars were met."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["query"]:
+        return query.main(given[1:])
+    options = _parser().parse_args(given)
     row_bytes = sizes(customers(1, _SAMPLE))
     outcomes: list[Outcome] = []
     try:
@@ -52,18 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = [scenario.name for scenario in SCENARIOS]
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"of {', '.join(names)}")
-    parser.add_argument("--repetitions", type=_repetitions, metavar="N", help=f"at least {LEAST_REPETITIONS}")
+    parser.add_argument("--repetitions", type=repetitions, metavar="N", help=f"at least {LEAST_REPETITIONS}")
     parser.add_argument("--quick", action="store_true", help="in little, to see that it works")
     parser.add_argument("--profile", action="store_true", help="also show where each variant's own time goes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
     return parser
-
-
-def _repetitions(text: str) -> int:
-    number = int(text)
-    if number < LEAST_REPETITIONS:
-        raise argparse.ArgumentTypeError(f"at least {LEAST_REPETITIONS}")
-    return number
 
 
 if __name__ == "__main__":

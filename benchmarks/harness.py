@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import cProfile
 import gc
@@ -125,6 +126,14 @@ def run(scenario: Scenario[S], stores: S, size: Size, *, profile: bool = False, 
     return Outcome(scenario.name, scenario.about, scenario.measure, size, _measured(scenario, blocks), profiles)
 
 
+def repetitions(text: str) -> int:
+    """An argument of a command line."""
+    number = int(text)
+    if number < LEAST_REPETITIONS:
+        raise argparse.ArgumentTypeError(f"at least {LEAST_REPETITIONS}")
+    return number
+
+
 def compare(one: Iterable[object], other: Iterable[object], what: str) -> None:
     """Raises Unequal unless both give equal things, and equally many."""
     for number, (mine, theirs) in enumerate(zip_longest(one, other)):
@@ -144,10 +153,12 @@ def _block(variant: Variant, inputs: Sequence[Any], rows_per_call: int, clock: C
             begun = clock()
             call(one)
             times.append(clock() - begun)
+    block = Block(tuple(times), len(inputs) * rows_per_call)
+    if variant.settle is None:
+        return block
     begun = clock()
-    if variant.settle is not None:
-        variant.settle()
-    return Block(tuple(times), len(inputs) * rows_per_call, clock() - begun)
+    variant.settle()
+    return replace(block, afterwards=clock() - begun)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def table(outcome: Outcome) -> str:
         *(_line(outcome, variant) for variant in outcome.variants),
     ]
     calls = f"{size.repetitions} x {size.calls} {'call' if size.calls == 1 else 'calls'}"
-    return f"{outcome.about} ({calls}{rows}{loaded})\n{_aligned(lines)}\n"
+    return f"{outcome.about} ({calls}{rows}{loaded})\n{aligned(lines)}\n"
 
 
 def verdict(variant: Measured) -> str:
@@ -57,11 +57,12 @@ def as_json(facts: Mapping[str, str], row_bytes: tuple[float, float], outcomes: 
     return {
         "facts": dict(facts),
         "row_bytes": {"mysql_as_text": row_bytes[0], "document_as_bson": row_bytes[1]},
-        "scenarios": [_scenario(outcome) for outcome in outcomes],
+        "scenarios": [scenario_as_json(outcome) for outcome in outcomes],
     }
 
 
-def _scenario(outcome: Outcome) -> dict[str, Any]:
+def scenario_as_json(outcome: Outcome) -> dict[str, Any]:
+    """One scenario's part of that."""
     return {
         "name": outcome.name,
         "about": outcome.about,
@@ -129,7 +130,7 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.3f}"
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest entry; those with nothing under their heading are left out."""
     columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
