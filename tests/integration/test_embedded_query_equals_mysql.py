@@ -9,13 +9,16 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+from sqlalchemy.engine import make_url
 
 from platform_store import Platform, PlatformStoreError
-from platform_store.association import Association
 from platform_store.config import MysqlConfig
 from platform_store.declaration import declare
 from platform_store.records import ColumnAttribute
@@ -23,6 +26,7 @@ from platform_store.rows import new_row
 from platform_store.stores.base import RowStore
 from platform_store.stores.mysql_rows import MysqlRowStore
 from tests.integration.embedded_statements import COLUMNS, ROWS, is_total, rows, statement
+from tests.servers.databases import connect_sql
 from tests.unit.embedded_dialect import ANSWERED, TABLES
 from tests.unit.embedded_dialect import FLAGS as FLAGS_OF_DIALECT
 from tests.unit.embedded_dialect import ROWS as ROWS_OF_DIALECT
@@ -73,8 +77,7 @@ class Twin:
     """The same tables in MySQL and in embedded pairs, which differ in where the columns are."""
 
     embedded: dict[str, Platform]
-    mysql: RowStore
-    of_mysql: dict[str, Association]
+    mysql: Connection[Cursor]
 
     def answers(self, split: str, sql: str, parameters: list[object] | None) -> tuple[object, object]:
         """Column names and rows, in an order of our own unless the statement gives one; or the refusal."""
@@ -83,8 +86,10 @@ class Twin:
                 ours: object = (result.columns, _in_order(result.all(), sql))
         except PlatformStoreError as refusal:
             return refusal, None
-        with contextlib.closing(self.mysql.query(sql, parameters, self.of_mysql)) as cursor:
-            return ours, (cursor.columns, _in_order(list(cursor), sql))
+        with self.mysql.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            names = tuple(column[0] for column in cursor.description)
+            return ours, (names, _in_order(list(cursor.fetchall()), sql))
 
 
 def _in_order(found: list[tuple[object, ...]], sql: str) -> list[tuple[object, ...]]:
@@ -103,7 +108,9 @@ def twin(mysql_database: str, tmp_path: Path) -> Iterator[Twin]:
             embedded[split] = platform
         mysql = MysqlRowStore(MysqlConfig.from_url(mysql_database))
         stack.callback(mysql.close)
-        yield Twin(embedded, mysql, {table: _filled(mysql, table, COLUMNS, rows(table, SEED)) for table in ROWS})
+        for table in ROWS:
+            _filled(mysql, table, COLUMNS, rows(table, SEED))
+        yield Twin(embedded, stack.enter_context(plainly(mysql_database)))
 
 
 def test_every_answer_is_mysqls(twin: Twin) -> None:
@@ -131,12 +138,11 @@ def test_the_documented_dialect_is_mysqls(mysql_database: str, tmp_path: Path) -
     with Platform.embedded(tmp_path / "dialect.db") as platform, contextlib.ExitStack() as stack:
         mysql = MysqlRowStore(MysqlConfig.from_url(mysql_database))
         stack.callback(mysql.close)
-        associations = {}
         for table, columns in TABLES.items():
             platform.create_table(table, columns, FLAGS_OF_DIALECT[table])
             platform.write_many(table, ROWS_OF_DIALECT[table])
-            associations[table] = _filled(mysql, table, columns, ROWS_OF_DIALECT[table])
-        twin = Twin({"dialect": platform}, mysql, associations)
+            _filled(mysql, table, columns, ROWS_OF_DIALECT[table])
+        twin = Twin({"dialect": platform}, stack.enter_context(plainly(mysql_database)))
         for sql in (sql for part in ANSWERED for sql in part.statements):
             ours, theirs = twin.answers("dialect", sql, None)
             assert repr(ours) == repr(theirs), sql
@@ -144,8 +150,8 @@ def test_the_documented_dialect_is_mysqls(mysql_database: str, tmp_path: Path) -
 
 def _filled(
     store: RowStore, table: str, columns: Sequence[ColumnAttribute], given: Sequence[Mapping[str, object]]
-) -> Association:
-    """A table with every column in MySQL."""
+) -> None:
+    """Makes a table with every column in MySQL."""
     declared = declare(table, columns, len(columns) - 1, key_collation=BINARY, text_collation=BINARY)
     association = store.add_association(declared)
     store.create_table(association)
@@ -153,4 +159,7 @@ def _filled(
         transaction.fence(association)
         transaction.insert(association, [new_row(association, row) for row in given])
         transaction.commit()
-    return association
+
+
+def plainly(url: str) -> AbstractContextManager[Connection[Cursor]]:
+    return connect_sql(url, database=make_url(url).database)
