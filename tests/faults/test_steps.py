@@ -115,6 +115,7 @@ class TestStepsAreKnown:
             "rows.journal": base.JournalStore,
             "documents": base.DocumentStore,
             "documents.snapshot": scratch.DocumentSnapshot,
+            "documents.latest": scratch.DocumentSnapshot,
             "documents.target": base.DocumentTarget,
         }
         names = set()
