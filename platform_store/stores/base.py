@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from bson.decimal128 import Decimal128
 
 from platform_store.association import Association, Column, KeyValues
+from platform_store.errors import SchemaError
 from platform_store.records import Finding
 from platform_store.rows import NewRow, Selection
 
@@ -26,6 +27,10 @@ Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 
 class StaleAssociation(Exception):
     """The association at hand is not the catalog's any more: load it again and start over. Never reaches a user."""
+
+
+class NotGrouped(SchemaError):
+    """MySQL refuses a statement under ONLY_FULL_GROUP_BY."""
 
 
 class NotEmpty(Exception):

@@ -34,7 +34,7 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
-from platform_store.stores.base import DuplicateKey, Parameters, StaleAssociation
+from platform_store.stores.base import DuplicateKey, NotGrouped, Parameters, StaleAssociation
 from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS
 
 __all__ = ["Connection", "Cursor", "Driver", "literal", "pool", "settings", "stream", "translate", "translated"]
@@ -69,7 +69,7 @@ def translate(error: pymysql.Error) -> Exception:
         case "access":
             return _refused_access(code, said)
         case "schema":
-            return SchemaError(said)
+            return NotGrouped(said) if code == ER.WRONG_FIELD_WITH_GROUP else SchemaError(said)
         case "lost":
             return Unavailable("mysql", said)
     return _by_class(error, code, said)

@@ -144,8 +144,9 @@ class MysqlQuerySession:
         with self._at_work(self._theirs) as session:
             return session.verbatim(statement)
 
-    def stream(self, statement: str) -> Cursor:
-        with self._at_work(self._theirs) as session:
+    def stream(self, statement: str, *, loosely: bool = False) -> Cursor:
+        loose = ",".join(flag for flag in self._theirs.split(",") if flag != "ONLY_FULL_GROUP_BY")
+        with self._at_work(loose if loosely else self._theirs) as session:
             variables = sorted({name for stager in self._scratches.values() for name in stager.variables})
             if variables:
                 session.verbatim(f"SET {', '.join(f'{name} = NULL' for name in variables)}")

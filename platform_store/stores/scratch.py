@@ -89,8 +89,11 @@ class QuerySession(Protocol):
     def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
         """The rows of a statement of ours, complete: it has no placeholders."""
 
-    def stream(self, statement: str) -> Cursor:
-        """Runs the query itself; its rows are read as they are asked for. Closing the cursor closes the session."""
+    def stream(self, statement: str, *, loosely: bool = False) -> Cursor:
+        """Runs the query itself; its rows are read as they are asked for. Closing the cursor closes the session.
+
+        ``loosely``: without ONLY_FULL_GROUP_BY, under which it may raise NotGrouped.
+        """
 
     def literal(self, value: object) -> str:
         """A value as it is written into a statement."""

@@ -97,6 +97,8 @@ BOTH: Final[dict[str, Case]] = {
         "NULL ON ERROR)) AS j"
     ),
     "an alias without AS that is a column": over_t("SELECT v.n, n.v FROM t v JOIN t n ON v.id = n.id"),
+    "GROUP BY the key where nothing is true": over_t("SELECT v, n FROM t WHERE 1 <=> 2 GROUP BY id"),
+    "GROUP BY the key and a comparison with NULL": over_t("SELECT v FROM t WHERE NULL > n AND NULL > 1 GROUP BY id"),
     "GROUP BY an alias that is a column": over_t("SELECT n AS v, COUNT(*) FROM t GROUP BY v, n"),
     "a window over an alias that is a column": case(
         "SELECT t.n AS id, RANK() OVER (ORDER BY id) AS r, COUNT(*) OVER (PARTITION BY id) AS c FROM t",
