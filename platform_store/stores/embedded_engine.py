@@ -136,7 +136,7 @@ class EmbeddedSession:
         scalars: Mapping[str, tuple[int, Callable[..., Any]]],
         aggregates: Mapping[str, tuple[int, Callable[[], Any]]],
     ) -> None:
-        """Functions for statements of this session, by name, each with its number of arguments.
+        """Functions for the session's statements, by name, each with its number of arguments.
 
         What one raises is raised by the statement that calls it. The connection keeps them until a later session
         defines others of the same names.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -29,6 +29,7 @@ from platform_store import (
 from platform_store.config import JournalConfig, QueryConfig
 from tests.integration.conftest import Servers
 from tests.integration.test_mongodb_down import without_mongodb
+from tests.integration.test_reaper import eventually
 
 COLUMNS = [
     ColumnAttribute("id", "INT"),
@@ -325,15 +326,6 @@ def test_a_result_that_is_not_read_to_its_end(servers_of_test: Servers, platform
         assert next(iter(result))
     assert eventually(lambda: nothing_left(servers_of_test))
     assert platform.query("SELECT COUNT(note) FROM card").scalar() == ROWS
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_an_error_of_mysql_leaves_nothing(servers_of_test: Servers, platform: Platform, table: str) -> None:
