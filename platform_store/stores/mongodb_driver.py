@@ -129,7 +129,7 @@ class MongoConnections:
         self._client: MongoClient[dict[str, Any]] | None = None
         self._closed = False
         self._owner = 0  # the process that made the client
-        self._lock = threading.Lock()
+        self._lock = {os.getpid(): threading.Lock()}  # another thread may hold the parent's while it forks
         self._collections: dict[tuple[str, bool], Documents] = {}  # to read from
         self.client()
 
@@ -137,11 +137,14 @@ class MongoConnections:
         """This process's client. Raises Unavailable where it was closed."""
         if self._closed:
             raise Unavailable("mongodb", "the platform is closed")
-        with self._lock:
+        with self._own_lock():
             if self._client is None or self._owner != os.getpid():
                 self._client = _client(self.config)
                 self._owner = os.getpid()
             return self._client
+
+    def _own_lock(self) -> threading.Lock:
+        return self._lock.setdefault(os.getpid(), threading.Lock())
 
     def database(self) -> Database[dict[str, Any]]:
         return self.client()[self.config.database]
@@ -207,7 +210,7 @@ class MongoConnections:
 
     def close(self) -> None:
         self._closed = True
-        with self._lock:
+        with self._own_lock():
             if self._client is not None and self._owner == os.getpid():
                 self._client.close()
             self._client = None

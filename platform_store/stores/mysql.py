@@ -162,6 +162,8 @@ class MysqlConnections:
         """In a forked child: leaves the parent's sockets alone and starts an empty pool."""
         for connection in list(self._opened):
             connection.abandon()
+        for pool in (self._write_pool, self._query_pool):
+            driver.forsake(pool)
         self._opened = weakref.WeakSet()
         self._start()
 

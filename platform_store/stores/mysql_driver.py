@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import socket
 import ssl
+import threading
 import time
 import weakref
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -37,7 +39,18 @@ from platform_store.errors import (
 from platform_store.stores.base import DuplicateKey, NotGrouped, Parameters, StaleAssociation
 from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS
 
-__all__ = ["Connection", "Cursor", "Driver", "literal", "pool", "settings", "stream", "translate", "translated"]
+__all__ = [
+    "Connection",
+    "Cursor",
+    "Driver",
+    "forsake",
+    "literal",
+    "pool",
+    "settings",
+    "stream",
+    "translate",
+    "translated",
+]
 
 _PING_AFTER_IDLE = 1.0  # seconds
 _UPLOAD_PACKET = 1024 * 1024  # bytes: each is a wait for the interpreter, where another thread is busy
@@ -272,7 +285,13 @@ class Connection(_Base):
         if result is not None:
             result.unbuffered_active = False  # else its finalizer would read on, from whatever comes next
             self._result = None
-        self._force_close()  # type: ignore[attr-defined]  # private, and the only way to close without COM_QUIT
+        # Not by PyMySQL's own _force_close: it closes the buffered reader, and a thread of the parent may have held its
+        # lock, which is not here to let go. These are private, and the only way to close without COM_QUIT.
+        private: Any = self
+        line: socket.socket | None = private._sock
+        private._sock = private._rfile = None
+        if line is not None and (descriptor := line.detach()) >= 0:
+            os.close(descriptor)
 
 
 def _check_numbering(increment: int, offset: int) -> None:
@@ -302,6 +321,11 @@ class Driver:
 def pool(driver: Driver, size: int, settings: Mapping[str, Any]) -> PooledDB:
     """Connections kept open for the next lease, at most ``size``."""
     return PooledDB(driver, maxcached=size, ping=0, reset=False, failures=(_NeverRaised,), **settings)
+
+
+def forsake(pool: PooledDB) -> None:
+    """In a forked child: lets the parent's pool go. A thread of the parent may have held its lock."""
+    pool._lock = threading.Condition()  # its finalizer takes it
 
 
 def _datetime(text: str) -> Any:

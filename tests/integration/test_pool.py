@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -128,6 +129,36 @@ def test_a_fork_with_an_open_result(servers_of_test: Servers) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert next(rows) == (1,)
         result.close()
+        assert platform.read("card", 7) == {"id": 7, "n": 7}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:MongoClient opened before fork:UserWarning")
+def test_a_fork_while_another_thread_is_at_work(servers_of_test: Servers) -> None:
+    """Whatever lock that thread holds in the parent, nobody in the child would ever let go of it."""
+    with Platform.open(mysql=servers_of_test.mysql_url, mongodb=servers_of_test.mongodb_url) as platform:
+        platform.create_table("card", [ColumnAttribute("id", "INT"), ColumnAttribute("n", "JSON")], flag=0)
+        platform.write("card", {"id": 7, "n": 7})
+        waiting = threading.Thread(target=lambda: platform.query("SELECT SLEEP(0.5) FROM card").all())
+        waiting.start()
+        while not servers_of_test.sql(
+            "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(0.5)%'"
+        ):
+            time.sleep(0.01)
+        connections, clients = platform._rows._connections, platform._documents._connections  # type: ignore[attr-defined]
+        with connections._write_pool._lock, connections._query_pool._lock, clients._own_lock():
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                status = 1
+                try:
+                    assert platform.read("card", 7) == {"id": 7, "n": 7}
+                    platform.close()
+                    status = 0
+                finally:
+                    os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        waiting.join()
         assert platform.read("card", 7) == {"id": 7, "n": 7}
 
 
