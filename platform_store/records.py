@@ -118,6 +118,75 @@ class Removed:
     collection: bool
 
 
+JobStatus: TypeAlias = Literal["running", "paused", "failed", "done", "rolled-back"]
+
+Direction: TypeAlias = Literal["mysql-to-mongodb", "mongodb-to-mysql"]
+
+MigrationMode: TypeAlias = Literal["copy", "move"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long operation is. ``rows_per_second`` is of the last seconds; ``seconds_left`` None if unknown."""
+
+    phase: str
+    rows: int
+    total: int | None
+    bytes: int
+    rows_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDescription:
+    """A long operation, as ``jobs`` shows it. ``seconds_since``: since it was last heard of."""
+
+    id: int
+    kind: str
+    table: str
+    status: JobStatus
+    phase: str
+    rows: int
+    detail: str
+    seconds_since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row of which the two sides do not agree.
+
+    ``kind``: "missing" (a document, or the target's row, is not there), "extra" (it is there, and no row is), or
+    "different" (in ``columns``). ``repair``: what ``repair=True`` did or would do, empty where it can do nothing.
+    """
+
+    table: str
+    key: Key
+    kind: Literal["missing", "extra", "different"]
+    columns: tuple[str, ...]
+    detail: str
+    repair: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What ``verify`` found. ``differences`` holds the first ones, up to the limit asked for; ``found`` counts all.
+
+    ``repaired``: how many of them were mended.
+    """
+
+    table: str
+    rows: int
+    ranges: int
+    found: int
+    repaired: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left that differs."""
+        return self.found == self.repaired
+
+
 @dataclass(frozen=True, slots=True)
 class Adoption:
     """What ``associate`` did, or with ``dry_run`` would do.
