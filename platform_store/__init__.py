@@ -3,6 +3,9 @@
 :class:`Platform` is the entry point; the names below are the public interface.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from platform_store.codecs import JsonText
 from platform_store.config import Config
 from platform_store.errors import (
@@ -20,24 +23,33 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
-from platform_store.facade import Platform
-from platform_store.query.result import QueryResult
 from platform_store.records import (
     Adoption,
     ColumnAttribute,
     ColumnDescription,
     ColumnValue,
+    Difference,
     Finding,
     Index,
+    JobDescription,
+    Migrated,
+    MigrationPlan,
+    Moved,
+    Progress,
     QueryPlan,
     Recovered,
     Removed,
     SourcePlan,
     Status,
     TableDescription,
+    Verification,
     WriteCounts,
 )
-from platform_store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from platform_store.facade import Platform
+    from platform_store.query.result import QueryResult
+    from platform_store.transaction import Transaction
 
 __all__ = [
     "Adoption",
@@ -47,15 +59,21 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "Difference",
     "Diverged",
     "Finding",
     "Index",
+    "JobDescription",
     "JsonText",
     "LimitExceeded",
+    "Migrated",
+    "MigrationPlan",
+    "Moved",
     "NotSupported",
     "OutcomeUnknown",
     "Platform",
     "PlatformStoreError",
+    "Progress",
     "QueryPlan",
     "QueryResult",
     "Recovered",
@@ -70,5 +88,21 @@ __all__ = [
     "TransientError",
     "Unavailable",
     "ValueRejected",
+    "Verification",
     "WriteCounts",
 ]
+
+_LATER: Final = {
+    "Platform": "platform_store.facade",
+    "QueryResult": "platform_store.query.result",
+    "Transaction": "platform_store.transaction",
+}
+"""What brings nearly everything with it: a worker process of a migration would wait for what it never needs."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(_LATER[name]), name)
+    globals()[name] = found
+    return found

@@ -17,7 +17,8 @@ import logging
 from dataclasses import replace
 
 from platform_store.errors import TransientError, Unavailable
-from platform_store.stores.base import DocumentTarget, JournalStore, Position, Witness
+from platform_store.stores.base import JournalStore, Position, Witness
+from platform_store.stores.documents import DocumentTarget
 
 logger = logging.getLogger("platform_store")
 

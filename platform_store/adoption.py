@@ -12,7 +12,8 @@ from platform_store.definitions import Definitions, check_indexes
 from platform_store.errors import SchemaError, ValueRejected
 from platform_store.names import check_column_names, check_table_name
 from platform_store.records import Adoption, ColumnAttribute, Placement
-from platform_store.stores.base import DocumentStore, ForeignTable, RowStore
+from platform_store.stores.base import ForeignTable, RowStore
+from platform_store.stores.documents import DocumentStore
 
 
 class Adopter:

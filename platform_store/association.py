@@ -47,7 +47,8 @@ class Column:
     """A column of an association: what the user declared, and where it lives.
 
     ``field`` is the column's name inside documents (for a key column, inside a composite ``_id``). It is fixed when
-    the column is placed, so that renaming a column rewrites no document.
+    the column is placed, so that renaming a column rewrites no document. ``shadow``: documents answer for the column,
+    and MySQL has it too: writers keep it up to date while the column moves.
     """
 
     attribute: ColumnAttribute
@@ -57,6 +58,8 @@ class Column:
     server_default: bool = False  # MySQL computes an omitted value: DEFAULT (expression), ON UPDATE, generated
     generated: bool = False  # MySQL alone computes the value; it cannot be written
     on_update: bool = False  # ON UPDATE CURRENT_TIMESTAMP: an UPDATE that does not name the column changes it
+    shadow: bool = False  # only of a column placed in MongoDB
+    declared: Placement | None = None  # where it was placed when it was declared, once it has moved from there
 
     @property
     def name(self) -> str:
@@ -83,7 +86,13 @@ class Column:
 
     @property
     def in_mysql(self) -> bool:
+        """Whether MySQL answers for the column."""
         return self.placement != "mongodb"
+
+    @property
+    def kept_in_mysql(self) -> bool:
+        """Whether MySQL's table has the column, and writers write it there."""
+        return self.placement != "mongodb" or self.shadow
 
     @property
     def in_mongodb(self) -> bool:
@@ -139,7 +148,13 @@ class Association:
 
     @cached_property
     def mysql_columns(self) -> tuple[Column, ...]:
+        """The columns that MySQL answers for."""
         return tuple(column for column in self.columns if column.in_mysql)
+
+    @cached_property
+    def table_columns(self) -> tuple[Column, ...]:
+        """The columns of MySQL's table."""
+        return tuple(column for column in self.columns if column.kept_in_mysql)
 
     @cached_property
     def document_columns(self) -> tuple[Column, ...]:
@@ -172,6 +187,14 @@ class Association:
     def hidden_fields(self) -> frozenset[str]:
         """Fields of a document that are not extra fields of the row."""
         return RESERVED_FIELDS | {column.field for column in self.columns} | set(self.by_name) | set(self.retired)
+
+    @cached_property
+    def ordered_ids(self) -> bool:
+        """Whether BSON orders the ``_id``s as MySQL orders the keys, throughout."""
+        return all(
+            column.binary_text and column.codec.order == "natural" and column.codec.exception_type is None
+            for column in self.key_columns
+        )
 
     @cached_property
     def auto_column(self) -> Column | None:
@@ -292,8 +315,14 @@ class Association:
         )
 
     def same_definition(self, other: Association) -> bool:
-        """Whether both declare the same table, catalog bookkeeping aside."""
-        return (self.columns, self.extra, set(self.indexes)) == (other.columns, other.extra, set(other.indexes))
+        """Whether both declare the same table, catalog bookkeeping aside.
+
+        A column that has moved may be declared where it was, as an application does that knows nothing of the move, or
+        where it is.
+        """
+        return (self.extra, set(self.indexes), len(self.columns)) == (
+            other.extra, set(other.indexes), len(other.columns),
+        ) and all(map(_same_declaration, self.columns, other.columns))  # fmt: skip
 
     def describe(self) -> TableDescription:
         return TableDescription(
@@ -334,6 +363,12 @@ class Association:
         return f"{FIELD_PREFIX}{name}_{number}"
 
 
+def _same_declaration(column: Column, declared: Column) -> bool:
+    if declared.placement not in (column.placement, column.declared):
+        return False
+    return replace(column, placement=declared.placement, field=declared.field, shadow=False, declared=None) == declared
+
+
 def replace_epoch(association: Association, epoch: int, table_id: int | None = None) -> Association:
     """The same table at another epoch of the catalog."""
     return replace(association, epoch=epoch, table_id=association.table_id if table_id is None else table_id)
@@ -361,6 +396,8 @@ def _column_to_json(column: Column) -> dict[str, Any]:
         "server_default": column.server_default,
         "generated": column.generated,
         "on_update": column.on_update,
+        "shadow": column.shadow,
+        "declared": column.declared,
     }
 
 
@@ -390,4 +427,6 @@ def _column_from_json(plain: Mapping[str, Any]) -> Column:
         plain["server_default"],
         plain["generated"],
         plain["on_update"],
+        plain.get("shadow", False),  # the last two are not in a catalog from before columns could move
+        plain.get("declared"),
     )

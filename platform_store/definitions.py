@@ -10,7 +10,9 @@ from dataclasses import replace
 from platform_store.association import Association, State
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, PlatformStoreError, SchemaError
-from platform_store.stores.base import DocumentStore, DuplicateKey, RowStore, StaleAssociation
+from platform_store.stores.base import DuplicateKey, RowStore, StaleAssociation
+from platform_store.stores.documents import DocumentStore
+from platform_store.stores.jobs import MOVE_COLUMN, Job
 
 logger = logging.getLogger("platform_store")
 
@@ -71,3 +73,20 @@ class Definitions:
         except PlatformStoreError as error:
             # The catalog still says what was begun: the next call of that name undoes it.
             logger.warning("the unfinished creation of table %r is undone later: %s", name, error)
+
+
+def check_not_moving(rows: RowStore, table: str, column: str | None = None) -> None:
+    """Raises SchemaError where a column (None: any one) of a table is being moved."""
+    job = rows.jobs.find(MOVE_COLUMN, table)
+    if job is not None and (column is None or column in job.spec["columns"]):
+        raise being_moved(job)
+
+
+def being_moved(job: Job) -> SchemaError:
+    """Why nothing else can be done with these columns now."""
+    columns = ", ".join(job.spec["columns"])
+    return SchemaError(
+        f"{columns} is on its way to {job.spec['to']} (job {job.id}, {job.status} in phase {job.state['phase']}): "
+        "finish it by the same move_column() call, or roll it back",
+        table=job.table,
+    )

@@ -9,7 +9,8 @@ from platform_store.association import Association
 from platform_store.catalog import Catalog
 from platform_store.journal import Journal
 from platform_store.records import Key
-from platform_store.stores.base import DocumentStore, RowStore
+from platform_store.stores.base import RowStore
+from platform_store.stores.documents import DocumentStore
 from platform_store.unit import Unit
 
 T = TypeVar("T")

@@ -6,7 +6,8 @@ from platform_store.association import Association
 from platform_store.catalog import Catalog
 from platform_store.errors import PlatformStoreError, Unavailable
 from platform_store.records import Finding, Status
-from platform_store.stores.base import Backlog, DocumentStore, RowStore
+from platform_store.stores.base import Backlog, RowStore
+from platform_store.stores.documents import DocumentStore
 
 _NOTHING = Backlog(0, 0, None, {})
 _TOO_OLD = 120.0  # seconds

@@ -32,6 +32,33 @@ def with_revision(image: bytes, revision: int) -> bytes:
     return (len(image) + len(field)).to_bytes(4, "little") + image[4:-1] + field + b"\0"
 
 
+def split(documents: bytes) -> list[bytes]:
+    """Documents' BSON, one after the other, as one each."""
+    found, position = [], 0
+    while position < len(documents):
+        end = position + int.from_bytes(documents[position : position + 4], "little")
+        found.append(documents[position:end])
+        position = end
+    return found
+
+
+_ID_NAME = b"_id\0"
+_SIZES = {0x01: 8, 0x07: 12, 0x08: 1, 0x09: 8, 0x10: 4, 0x12: 8, 0x13: 16}  # of values, by type (bsonspec.org)
+_BEFORE_LENGTH = {0x02: 4, 0x03: 0, 0x05: 5}  # bytes that the length at the beginning of a value does not count
+
+
+def identifier_of(document: bytes) -> Any:
+    """The ``_id`` of a document's BSON, which MongoDB keeps at its beginning; None where there is none."""
+    kind, first = document[4], 9
+    size = _SIZES.get(kind)
+    if size is None and kind in _BEFORE_LENGTH:
+        size = int.from_bytes(document[first : first + 4], "little") + _BEFORE_LENGTH[kind]
+    if document[5:first] != _ID_NAME or size is None:
+        return bson.decode(document, CODEC_OPTIONS).get("_id")
+    element = document[4 : first + size]
+    return bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0", CODEC_OPTIONS)["_id"]
+
+
 class Mismatch(Exception):
     """The document at hand is of another revision than the row. Never reaches a user."""
 

@@ -19,7 +19,8 @@ from platform_store.admission import Admission
 from platform_store.association import Association, KeyValues
 from platform_store.config import JournalConfig
 from platform_store.errors import OutcomeUnknown, PlatformStoreError, Unavailable, ValueRejected
-from platform_store.stores.base import Backlog, DocumentStore, Entry, RowStore, RowTransaction
+from platform_store.stores.base import Backlog, Entry, RowStore, RowTransaction
+from platform_store.stores.documents import DocumentStore
 
 logger = logging.getLogger("platform_store")
 

@@ -23,7 +23,8 @@ from platform_store.halves import Mismatch, fields_of, version_of
 from platform_store.names import REVISION
 from platform_store.records import Key
 from platform_store.rows import Selection, check_batching, select, whole_document
-from platform_store.stores.base import DocumentStore, Fetched, RowStore, frozen_id
+from platform_store.stores.base import Fetched, RowStore, frozen_id
+from platform_store.stores.documents import DocumentStore
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from platform_store.catalog import Catalog
 from platform_store.config import JournalConfig
 from platform_store.errors import PlatformStoreError
 from platform_store.journal import Journal
-from platform_store.stores.base import DocumentStore, JournalStore, StaleAssociation
+from platform_store.stores.base import JournalStore, StaleAssociation
+from platform_store.stores.documents import DocumentStore
 from platform_store.sweep import Sweeper
 
 logger = logging.getLogger("platform_store")

@@ -138,6 +138,71 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Migrated:
+    """What ``migrate`` did.
+
+    ``rows`` and ``bytes`` came over in the first of the ``rounds``, ``changed`` rows in the others, since other writers
+    changed them meanwhile. ``settled``: the last round found both sides equal (a move: nothing left in the source).
+    ``carried`` and ``left``: the indexes and other properties of the source that the target got too, and that it did
+    not, in words. ``status`` is "paused" where it was halted.
+    """
+
+    job: int
+    table: str
+    direction: Direction
+    mode: MigrationMode
+    status: JobStatus
+    rows: int
+    bytes: int
+    seconds: float
+    rounds: int
+    changed: int
+    settled: bool
+    carried: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPlan:
+    """What ``migrate`` would do, as its dry run says. ``seconds`` is estimated from a sample.
+
+    ``target``: the target as it would be made, or is, for people; ``schema``: the text of a schema file (None where
+    the target is a collection, or a table that exists). ``exceptions``: the values that do not survive in their
+    natural form, with their keys and what becomes of them; ``refused`` of them would make the migration fail.
+    """
+
+    table: str
+    direction: Direction
+    mode: MigrationMode
+    rows: int
+    bytes: int
+    seconds: float
+    target: str
+    schema: str | None
+    exceptions: tuple[str, ...]
+    carried: tuple[str, ...]
+    left: tuple[str, ...]
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What ``move_column`` did, or how far it came. ``phase`` is where it goes on, "" once it is done.
+
+    ``rows``: how many were looked at; ``rewritten``: how many of them lacked their copy.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    to: Placement
+    job: int
+    status: JobStatus
+    phase: str
+    rows: int
+    rewritten: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobDescription:
     """A long operation, as ``jobs`` shows it. ``seconds_since``: since it was last heard of."""
 

@@ -70,7 +70,7 @@ class _Step(NamedTuple):
     column: Column
     name: str
     key: bool
-    in_mysql: bool
+    kept_in_mysql: bool
     field: str | None  # None: not in documents
     check: Callable[[object], object]
     encode: Callable[[object], object] | None  # for a value that only the document needs
@@ -83,10 +83,10 @@ def _steps(association: Association) -> tuple[_Step, ...]:
             column,
             column.name,
             column.key,
-            column.in_mysql,
+            column.kept_in_mysql,
             column.field if column.in_mongodb else None,
             column.codec.check,
-            None if column.in_mysql else column.codec.encode,
+            None if column.kept_in_mysql else column.codec.encode,
         )
         for column in association.columns
     )
@@ -99,7 +99,7 @@ def new_row(association: Association, row: Row) -> NewRow:
     mysql: dict[str, object] = {}
     document: dict[str, Any] = {}
     taken = 0
-    for column, name, is_key, in_mysql, field_name, check, encode in _steps(association):
+    for column, name, is_key, kept_in_mysql, field_name, check, encode in _steps(association):
         value = given.get(name, _ABSENT)
         taken += value is not _ABSENT
         if value is None or value is _ABSENT or column.generated:
@@ -124,7 +124,7 @@ def new_row(association: Association, row: Row) -> NewRow:
                 document[field_name] = column.codec.to_bson(stored)
         if is_key and key is not None:
             key.append(stored)
-        if in_mysql:
+        if kept_in_mysql:
             mysql[name] = stored
     if taken < len(given):
         extra = {name: value for name, value in given.items() if name not in association.by_name}
@@ -158,7 +158,7 @@ def changes(association: Association, key: Key, given_changes: Row) -> Changes:
                 table=association.name, column=name, key=key,
             )  # fmt: skip
         stored = _stored(association, column, value, key)
-        if column.in_mysql:
+        if column.kept_in_mysql:
             mysql[name] = stored
         if column.in_mongodb and stored is not None:
             document[column.field] = column.codec.to_bson(stored)

@@ -13,7 +13,7 @@ from typing import get_args
 from platform_store.association import Association, Change, Column
 from platform_store.catalog import Catalog, not_live
 from platform_store.declaration import check_document_column, checked_column, declare
-from platform_store.definitions import Definitions, check_indexes
+from platform_store.definitions import Definitions, check_indexes, check_not_moving
 from platform_store.errors import NotSupported, PlatformStoreError, SchemaError
 from platform_store.names import check_column_names, check_field_name, check_table_name
 from platform_store.records import (
@@ -22,7 +22,8 @@ from platform_store.records import (
     Placement,
     Removed,
 )
-from platform_store.stores.base import DocumentStore, NotEmpty, RowStore
+from platform_store.stores.base import NotEmpty, RowStore
+from platform_store.stores.documents import DocumentStore
 
 
 class Schema:
@@ -126,6 +127,7 @@ class Schema:
     def drop_column(self, table: str, column: str) -> None:
         """See :meth:`Platform.drop_column`."""
         with self._definitions.changing(table):
+            check_not_moving(self._rows, table, column)
             unfinished = self._unfinished(table)
             association = self._live(table)
             if unfinished is not None and unfinished.kind == "drop" and unfinished.column.name == column:
@@ -142,6 +144,7 @@ class Schema:
     def rename_column(self, table: str, old: str, new: str) -> None:
         """See :meth:`Platform.rename_column`."""
         with self._definitions.changing(table):
+            check_not_moving(self._rows, table, old)
             unfinished = self._unfinished(table)
             association = self._live(table)
             if unfinished is not None and (unfinished.column.name, unfinished.new_name) == (old, new):
@@ -210,6 +213,7 @@ class Schema:
                     f"its collection holds the columns {names}: discard_document_columns=True makes them NULL",
                     table=name,
                 )
+            check_not_moving(self._rows, name)
             if association.state == "live":
                 association = self._put(replace(association, state="discarding"))
             documents = self._documents.drop_collection(name)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from platform_store.admission import Admission
-from platform_store.stores.base import DocumentTarget, JournalStore, Version
+from platform_store.stores.base import JournalStore, Version
+from platform_store.stores.documents import DocumentTarget
 
 _BATCH = 1000
 

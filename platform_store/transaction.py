@@ -13,7 +13,8 @@ from platform_store.errors import Diverged, NotSupported, TransientError, Unavai
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
 from platform_store.rows import changes, check_on_conflict, new_row, select
-from platform_store.stores.base import DocumentStore, RowStore, StaleAssociation
+from platform_store.stores.base import RowStore, StaleAssociation
+from platform_store.stores.documents import DocumentStore
 from platform_store.unit import Unit
 
 T = TypeVar("T")

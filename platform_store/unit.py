@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import bson
+
 from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import Conflict, Diverged, RowNotFound, ValueRejected
-from platform_store.halves import Mismatch, document_of
+from platform_store.halves import CODEC_OPTIONS, Mismatch, document_of
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, WriteCounts
 from platform_store.rows import Changes, NewRow, Selection, encode_image, select
-from platform_store.stores.base import DocumentStore, Entry, Locked, RowTransaction, frozen_id
+from platform_store.stores.base import Entry, Locked, RowTransaction, frozen_id
+from platform_store.stores.documents import DocumentStore
 
 _RANGE_BATCH = 1000
 _WORTH_PLACING = 50  # rows: below, an intent costs more than the journal's copies of the documents
@@ -47,7 +50,8 @@ class Unit:
         if not association.exact_keys and len(rows) > 1:
             return self._put_one_by_one(association, rows, on_conflict)
         distinct, dropped = _distinct(rows, keep_last=on_conflict == "replace")
-        present = self.transaction.lock(association, [row.key for row in distinct if row.key is not None])
+        given = [row.key for row in distinct if row.key is not None]
+        present = self.transaction.lock(association, given, pending=False)
         fresh = [row for row in distinct if row.key is None or row.key not in present]
         keys = self.transaction.insert(association, fresh) if fresh else []
         self._record_new(association, list(zip(keys, fresh, strict=True)))
@@ -104,6 +108,39 @@ class Unit:
             self._delete(association, locked)
             deleted += len(locked)
         return deleted
+
+    def align(
+        self, association: Association, keys: Sequence[KeyValues], into_rows: Sequence[Column]
+    ) -> list[KeyValues]:
+        """Makes both halves of these rows hold what they should; returns the keys of those that did not.
+
+        Documents get their copies of MySQL's columns and lose the fields of columns that they have no more; MySQL's
+        table gets its shadows, ``into_rows``, of document columns. Raises Diverged where a value cannot be had.
+        """
+        locked = list(self.transaction.lock(association, keys).values())
+        columns = [*association.copies, *into_rows]
+        rows = self.transaction.exact_many(association, columns, [row.key for row in locked]) if columns else {}
+        changed, images = [], []
+        for row, document in zip(locked, self._documents_of(association, locked), strict=True):
+            values = rows[row.key].values if columns else ()
+            stored = {column.name: value for column, value in zip(columns, values, strict=True)}
+            aligned = {name: value for name, value in document.items() if name not in association.retired}
+            _set_copies(association, aligned, stored)
+            shadows = {column.name: _stored_in(association, column, document, row.key) for column in into_rows}
+            shadows = {
+                column.name: shadows[column.name]
+                for column in into_rows
+                if _encoded(column, shadows[column.name]) != _encoded(column, stored[column.name])
+            }
+            if shadows:
+                self.transaction.update(association, row.key, shadows)
+            if _bytes(aligned) != _bytes(document):
+                images.append((row.key, encode_image(association, row.key, aligned)))
+            elif not shadows:
+                continue
+            changed.append(row.key)
+        self._journalise(association, images)
+        return changed
 
     def read(self, selection: Selection, key: KeyValues, *, for_update: bool) -> dict[str, object] | None:
         """A row as this transaction sees it, its own changes included."""
@@ -163,12 +200,18 @@ class Unit:
         if not columns:
             return document
         document = dict(document)
-        for name, stored in self.transaction.exact(association, columns, key).items():
-            column = association.by_name[name]
-            document.pop(column.field, None)
-            if stored is not None:
-                document[column.field] = column.codec.to_bson(stored)
+        _set_copies(association, document, self.transaction.exact(association, columns, key))
         return document
+
+    def _documents_of(self, association: Association, locked: Sequence[Locked]) -> list[dict[str, Any]]:
+        """The documents of locked rows. Raises Diverged."""
+        identifiers = [association.encode_id(row.key) for row in locked]
+        elsewhere = [one for one, row in zip(identifiers, locked, strict=True) if row.pending is None]
+        found = self._documents.fetch(association, elsewhere) if elsewhere else {}
+        return [
+            self._version(association, row, found.get(frozen_id(identifier)), certain=True)
+            for row, identifier in zip(locked, identifiers, strict=True)
+        ]
 
     def _base(self, association: Association, locked: Locked) -> dict[str, Any]:
         """The document of a locked row. Its revision cannot change any more, so anything else is a divergence."""
@@ -181,6 +224,11 @@ class Unit:
         if row.pending is None:
             identifier = association.encode_id(row.key)
             stored = self._documents.fetch(association, [identifier]).get(frozen_id(identifier))
+        return self._version(association, row, stored, certain=certain)
+
+    def _version(
+        self, association: Association, row: Locked, stored: Mapping[str, Any] | None, *, certain: bool
+    ) -> dict[str, Any]:
         try:
             return document_of(row.revision, row.pending, stored, locked=certain)
         except Mismatch:
@@ -212,6 +260,46 @@ class Unit:
                 key=key,
                 columns=tuple(differing),
             )
+
+
+def _set_copies(association: Association, document: dict[str, Any], stored: Mapping[str, object]) -> None:
+    """Copies of MySQL's columns as ``stored`` has them, each at the end of the document as an update leaves it."""
+    for name, value in stored.items():
+        column = association.by_name[name]
+        if column.placement != "both":
+            continue
+        if value is None:
+            document.pop(column.field, None)
+        elif column.field not in document or _encoded(column, value) != _bytes({"": document[column.field]}):
+            document.pop(column.field, None)
+            document[column.field] = column.codec.to_bson(value)
+
+
+def _stored_in(association: Association, column: Column, document: Mapping[str, Any], key: KeyValues) -> object:
+    """A document column's value in its stored form. Raises Diverged where it is none that the column holds."""
+    value = document.get(column.field)
+    try:
+        if value is not None:
+            return column.codec.check(column.codec.stored_from_bson(value))
+        reason = None if column.nullable else "it is NULL, and the column is NOT NULL"
+    except ValueRejected as error:
+        reason = error.reason
+    if reason is not None:
+        raise Diverged(
+            f"the document's value of column {column.name!r}: {reason}",
+            table=association.name,
+            key=association.public_key(key),
+        )
+    return None
+
+
+def _encoded(column: Column, stored: object) -> bytes:
+    """Two stored values are the same where these are: 1 is neither True nor 1.0."""
+    return _bytes({"": None if stored is None else column.codec.to_bson(stored)})
+
+
+def _bytes(document: Mapping[str, Any]) -> bytes:
+    return bson.encode(document, codec_options=CODEC_OPTIONS)
 
 
 def _public(association: Association, name: str, value: object, key: Key) -> object:

@@ -14,7 +14,8 @@ from platform_store.errors import PlatformStoreError, RowExists, TransientError
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
 from platform_store.rows import NewRow, changes, check_batching, check_on_conflict, new_row
-from platform_store.stores.base import DocumentStore, RowStore
+from platform_store.stores.base import RowStore
+from platform_store.stores.documents import DocumentStore
 from platform_store.unit import Unit
 
 _RACES = 5

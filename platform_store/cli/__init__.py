@@ -6,7 +6,16 @@ import io
 import logging
 import sys
 
-from platform_store.cli import demo, load, operation, rows, tables  # noqa: F401  (each adds its commands to the app)
+from platform_store.cli import (  # noqa: F401  (each adds its commands to the app)
+    demo,
+    load,
+    migrate,
+    move,
+    operation,
+    rows,
+    tables,
+    verify,
+)
 from platform_store.cli.app import app
 
 __all__ = ["app", "main"]

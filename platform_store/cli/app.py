@@ -20,10 +20,10 @@ from platform_store.cli.stores import Settings
 from platform_store.errors import PlatformStoreError, Unavailable
 from platform_store.facade import Platform
 
-FAILED, PROBLEMS = 1, 3
+FAILED, PROBLEMS, INTERRUPTED = 1, 3, 130
 _EPILOG = """\
-Exit codes: 0 done; 1 an error, told in one line on stderr; 2 wrong usage; 3 a store cannot be reached, or doctor found
-problems; 130 interrupted.
+Exit codes: 0 done; 1 an error, told in one line on stderr; 2 wrong usage; 3 a store cannot be reached, doctor found
+problems, or verify differences; 130 interrupted.
 
 Which stores: the options, else the environment (PLATFORM_STORE_CONFIG, else PLATFORM_STORE_MYSQL_URL and
 PLATFORM_STORE_MONGODB_URL), else config/platform.yaml. URLs: mysql://user:password@host:port/database and

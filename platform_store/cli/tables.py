@@ -10,6 +10,7 @@ import typer
 
 from platform_store.cli.app import Session, command
 from platform_store.cli.output import Format, print_json
+from platform_store.cli.values import parse_columns
 from platform_store.records import ColumnDescription, TableDescription
 
 STORES = {"mysql": "MySQL", "mongodb": "MongoDB", "both": "both"}
@@ -40,6 +41,45 @@ def describe(session: Session, table: Annotated[str, typer.Argument(help="The ta
     else:
         output.rows(("column", "type", "null", "default", "lives in", "field"), [_row(c) for c in found.columns])
         output.record(_summary(found))
+
+
+@command
+def associate(
+    session: Session,
+    table: Annotated[str, typer.Argument(help="The MySQL table, or the collection, that is there.")],
+    flag: Annotated[
+        int | None,
+        typer.Option(help="-1: every column in both stores; for a collection alone, the index of the last key column."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="As load --columns: columns beyond those of MySQL's table.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would change, and change nothing.")] = False,
+) -> None:
+    """Adopt a MySQL table, a collection, or both of one name, as a table of two stores.
+
+    MySQL's table gets one invisible column, _rev; nothing else changes, and applications that know nothing of this go
+    on as before. What is to be known about those is shown.
+    """
+    declared = None if columns is None else parse_columns(columns)
+    with session.open() as platform:
+        adopted = platform.associate(table, columns=declared, flag=flag, dry_run=dry_run)
+    output = session.output
+    if output.format is not Format.TABLE:
+        output.record(asdict(adopted))
+        return
+    output.rows(
+        ("column", "type", "lives in"), [(c.name, c.type, STORES[c.placement]) for c in adopted.description.columns]
+    )
+    output.record(
+        {
+            "done" if not dry_run else "would do": "; ".join(adopted.statements) or "nothing in MySQL",
+            "rows": adopted.rows,
+            "documents": adopted.documents,
+        }
+    )
+    for warning in adopted.warnings:
+        output.console.print(f"note: {warning}", soft_wrap=True, markup=False)
 
 
 @command

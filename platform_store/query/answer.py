@@ -21,7 +21,8 @@ from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.stage import Sources, Stager, TooMuch
 from platform_store.query.text import Edit
 from platform_store.records import SourcePlan
-from platform_store.stores.base import Cursor, DocumentStore, NotGrouped, RowStore
+from platform_store.stores.base import Cursor, NotGrouped, RowStore
+from platform_store.stores.documents import DocumentStore
 from platform_store.stores.scratch import DocumentSnapshot, QuerySession, Scratch
 
 _MOMENTS: Final = 50

@@ -23,7 +23,8 @@ from platform_store.query.result import QueryResult
 from platform_store.query.stage import Moved
 from platform_store.query.text import Statement, fold
 from platform_store.records import QueryPlan
-from platform_store.stores.base import Cursor, DocumentStore, Parameters, RowStore, StaleAssociation
+from platform_store.stores.base import Cursor, Parameters, RowStore, StaleAssociation
+from platform_store.stores.documents import DocumentStore
 
 _ATTEMPTS: Final = 5
 _PARSED: Final = 256
@@ -85,7 +86,7 @@ class Querier:
             except Moved as moved:
                 if attempt == _ATTEMPTS:
                     raise moved.diverged() from None
-            except TransientError:  # a collection was made anew meanwhile, for one
+            except TransientError:  # a table was altered, or a collection made anew, since the moment of the snapshot
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("count() does not end")

@@ -28,7 +28,8 @@ from platform_store.query.limits import Spending
 from platform_store.query.reduce import Reducer, Reducers, mismatches, missing, removal
 from platform_store.query.restrict import Restriction
 from platform_store.records import SourcePlan
-from platform_store.stores.base import DocumentStore, DuplicateKey, frozen_id
+from platform_store.stores.base import DuplicateKey, frozen_id
+from platform_store.stores.documents import DocumentStore
 from platform_store.stores.scratch import DocumentSnapshot, KeyRow, QuerySession, Scratch
 
 T = TypeVar("T")

@@ -15,11 +15,13 @@ from bson.decimal128 import Decimal128
 
 from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import SchemaError
-from platform_store.records import Finding
+from platform_store.records import Finding, Index
 from platform_store.rows import NewRow, Selection
 
 if TYPE_CHECKING:
-    from platform_store.stores.scratch import DocumentSnapshot, QuerySession
+    from platform_store.stores.bulk import Tables
+    from platform_store.stores.jobs import JobStore
+    from platform_store.stores.scratch import QuerySession
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """What fills a statement's ``%s`` (a sequence) or ``%(name)s`` (a mapping)."""
@@ -57,6 +59,13 @@ class Fetched(NamedTuple):
     values: tuple[object, ...]  # aligned with Selection.mysql
     revision: int
     pending: bytes | None
+
+
+class Exact(NamedTuple):
+    """One row's revision, and stored values of columns of it, aligned with those asked for."""
+
+    revision: int
+    values: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +146,10 @@ class RowTransaction(Protocol):
         and raise there; not ``at_once``.
         """
 
-    def lock(self, association: Association, keys: Sequence[KeyValues]) -> dict[KeyValues, Locked]:
-        """Locks the rows that exist, by the key given."""
+    def lock(
+        self, association: Association, keys: Sequence[KeyValues], *, pending: bool = True
+    ) -> dict[KeyValues, Locked]:
+        """Locks the rows that exist, by the key given. ``pending``: with their pending documents."""
 
     def lock_range(
         self, association: Association, start: KeyValues | None, stop: KeyValues | None, limit: int
@@ -163,6 +174,11 @@ class RowTransaction(Protocol):
     def exact(self, association: Association, columns: Sequence[Column], key: KeyValues) -> dict[str, object]:
         """Stored values of MySQL columns of one row, read without loss."""
 
+    def exact_many(
+        self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
+    ) -> dict[KeyValues, Exact]:
+        """As :meth:`RowStore.exact_many`, under the transaction's locks."""
+
     def record(
         self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
     ) -> list[Entry]:
@@ -179,6 +195,9 @@ class RowTransaction(Protocol):
 
     def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
         """Stamps rows with an announced revision, and makes the announcement theirs; False if it was withdrawn."""
+
+    def awaited(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+        """Those of these keys that the journal has an entry for, or an intent that has not committed."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Undoes the changes inside, and only those, where they raise; not where the whole transaction is lost."""
@@ -200,6 +219,11 @@ class RowStore(Protocol):
     database: str
     mariadb: bool
     folds_names: bool
+
+    @property
+    def bulk(self) -> Tables | None:
+        """Whole tables; None where there is no server to bring them to another."""
+
     key_collation: str  # of string key columns that name none
     text_collation: str  # of other text columns that name none
     max_image_bytes: int
@@ -207,6 +231,10 @@ class RowStore(Protocol):
     @property
     def journal(self) -> JournalStore | None:
         """None where documents commit together with their rows: nothing is ever left to bring to them."""
+
+    @property
+    def jobs(self) -> JobStore:
+        """What is remembered of long operations."""
 
     def transaction(self) -> AbstractContextManager[RowTransaction]: ...
 
@@ -222,6 +250,14 @@ class RowStore(Protocol):
         limit: int,
     ) -> list[Fetched]:
         """Up to ``limit`` rows in key order, after ``after``. Raises StaleAssociation."""
+
+    def exact_many(
+        self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
+    ) -> dict[KeyValues, Exact]:
+        """Columns of MySQL read without loss, of the rows with these stored keys. Raises StaleAssociation."""
+
+    def present(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+        """Those of these that are stored keys of rows, byte for byte; also of a table in no association."""
 
     # Catalog
 
@@ -257,7 +293,10 @@ class RowStore(Protocol):
         """Drops the table if it is there. ``only_ours``: only if it was created for this very association."""
 
     def add_column(self, association: Association, column: Column) -> None:
-        """Adds a column, which rows may leave out until :meth:`tighten_column`."""
+        """Adds a column, which rows may leave out until :meth:`tighten_column`, unless it is there.
+
+        It comes last; a column of ``association`` comes where it is in the order of its columns.
+        """
 
     def tighten_column(self, association: Association, column: Column) -> None:
         """Makes the table enforce what the column declares."""
@@ -266,8 +305,20 @@ class RowStore(Protocol):
         """Lets rows leave the column out, before it goes from the catalog and then from the table."""
 
     def drop_column(self, association: Association, column: Column) -> None: ...
+    def uses_of_column(self, association: Association, column: Column) -> tuple[str, ...]:
+        """What would be lost with a column of MySQL's table, in words: constraints, and indexes that it shares."""
+
+    def create_index(self, association: Association, index: Index) -> None:
+        """Makes one of the association's indexes, over columns of the store's table, unless it is there."""
+
+    def drop_index(self, association: Association, index: Index) -> None:
+        """Drops what :meth:`create_index` made, if it is there."""
+
     def rename_column(self, association: Association, old: str, new: str) -> None: ...
     def is_empty(self, association: Association) -> bool: ...
+    def about_rows(self, association: Association) -> int:
+        """How many rows there are, as the store estimates."""
+
     def forget_revisions(self, association: Association) -> Association:
         """Makes every row one that was never versioned, and removes the table's journal entries.
 
@@ -352,93 +403,6 @@ class Cursor(Protocol):
 
     def __iter__(self) -> Iterator[tuple[object, ...]]: ...
     def close(self) -> None: ...
-
-
-class DocumentStore(Protocol):
-    """The half that holds documents."""
-
-    name: str
-
-    @property
-    def target(self) -> DocumentTarget | None:
-        """None where documents commit together with their rows."""
-
-    def fetch(self, association: Association, identifiers: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
-        """Documents by frozen ``_id`` (see :func:`frozen_id`), from the primary."""
-
-    def snapshot(self) -> AbstractContextManager[DocumentSnapshot]:
-        """Documents of one moment: that of entering. Every write that a majority confirmed before is in it.
-
-        Raises Unavailable, and NotSupported where the store has no such thing.
-        """
-
-    def latest(self) -> AbstractContextManager[DocumentSnapshot]:
-        """Documents as they are whenever they are asked for: each of some version, and not all of one moment."""
-
-    def check_available(self) -> None:
-        """Raises Unavailable unless a write would be taken now."""
-
-    def collection_exists(self, name: str) -> bool: ...
-    def create_collection(self, association: Association) -> None:
-        """Makes the collection; one that is there already is kept."""
-
-    def drop_collection(self, name: str) -> int: ...
-    def unset_field(self, association: Association, field: str) -> None: ...
-    def create_index(self, association: Association, fields: Sequence[str]) -> None: ...
-    def identifiers(self, name: str, batch_size: int) -> Iterator[Any]: ...
-    def stream(self, name: str, batch_size: int) -> Iterator[Mapping[str, Any]]: ...
-    def unique_indexes(self, name: str) -> list[str]:
-        """The names of a collection's unique indexes other than that of ``_id``."""
-
-    def uses_reserved_fields(self, name: str) -> bool:
-        """Whether a document has a field ``_rev`` or ``_deleted``."""
-
-    def highest_revision(self, name: str) -> int:
-        """The highest ``_rev`` in a collection, 0 if there is none."""
-
-    def count(self, name: str) -> int: ...
-    def findings(self) -> list[Finding]: ...
-    def close(self) -> None: ...
-
-
-class DocumentTarget(Protocol):
-    """Where the journal brings documents. Whatever is done here may be repeated, and may come late."""
-
-    def apply(self, entries: Sequence[Entry], *, durable: bool = False) -> dict[int, int]:
-        """Upserts each document unless a newer one is there. Returns the refused: error code by revision.
-
-        ``durable``: a majority has them on disk when this returns. Otherwise it waits only as long as configured.
-        """
-
-    def refused(self, entries: Sequence[Entry]) -> set[int]:
-        """The revisions whose documents a validator of their collection would refuse, where it has a known one."""
-
-    def confirm(self, versions: Sequence[Version]) -> dict[int, int]:
-        """Those revisions of which a majority has the document or a newer one, and which revision it has."""
-
-    def place(self, association: Association, entries: Sequence[Entry]) -> None:
-        """Writes documents of new rows, durable at a majority when this returns. Raises ValueRejected, Unavailable."""
-
-    def clear(self, table: str, revision: int, identifiers: Sequence[Any]) -> None:
-        """Deletes those of these documents that are of exactly this revision."""
-
-    def purge(self, table: str, below: int, seconds: float) -> int:
-        """Deletes tombstones of revisions below ``below`` that are older than ``seconds``; how many."""
-
-    def witness(self) -> Witness | None:
-        """What is remembered of the row store, as a majority has it."""
-
-    def testify(self, witness: Witness, *, instead_of: Witness | None) -> bool:
-        """Remembers ``witness`` at a majority, unless something else than ``instead_of`` is remembered meanwhile."""
-
-    def raise_ceiling(self, server: str, ceiling: int) -> bool:
-        """Raises the ceiling remembered for this server; False where another server is."""
-
-    def note_confirmed(self, revision: int) -> None:
-        """Remembers that this revision was certainly given."""
-
-    def count_between(self, name: str, above: int, up_to: int) -> int:
-        """How many documents have a revision in that range. It reads every document."""
 
 
 def frozen_id(identifier: Any) -> Any:

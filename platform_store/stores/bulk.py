@@ -83,7 +83,10 @@ class RowTarget(Protocol):
     """Where rows as documents are loaded."""
 
     def create(self, layout: Layout) -> None:
-        """Creates the table, with the columns' comments; refused where one of that name exists."""
+        """Creates the table, with the columns' comments and no index but the key; SchemaError where there is one."""
+
+    def index(self, layout: Layout, index: TableIndex) -> None:
+        """Creates one index. Raises SchemaError where it cannot be made, Conflict where rows are not unique."""
 
     def load(
         self,
@@ -100,10 +103,17 @@ class RowTarget(Protocol):
             job: ``(job, part, state, done)`` of the jobs' table, remembered in the same transaction.
 
         Raises:
-            ValueRejected: a value that its column does not hold, or a row that a constraint refuses.
+            ValueRejected: a value that its column does not hold, a field that has no column, or a row that a
+                constraint refuses; with its ``_id`` as the key.
+            SchemaError: there is no such part.
+            OutcomeUnknown: the connection died during COMMIT.
         """
 
     def remove(self, layout: Layout, keys: Sequence[KeyValues]) -> int: ...
+
+
+class Tables(RowSource, RowTarget, Protocol):
+    """Both, of one store."""
 
 
 class DocumentSource(Protocol):
@@ -113,7 +123,10 @@ class DocumentSource(Protocol):
         """Up to ``parts - 1`` ``_id``s that cut a range into about equal parts: each is the last of its part."""
 
     def read(self, name: str, after: Any, start: Any, stop: Any, limit: int) -> list[bytes]:
-        """Up to ``limit`` documents in order, strictly after ``after``; None is an open end (never an ``_id``)."""
+        """Up to ``limit`` documents in order, strictly after ``after``; None is an open end (never an ``_id``).
+
+        Fewer than ``limit`` is not the end: only an empty list is. Raises ValueRejected where an ``_id`` is null.
+        """
 
     def sample(self, name: str, size: int) -> Iterator[bytes]: ...
     def describe(self, name: str) -> CollectionShape: ...
@@ -136,6 +149,12 @@ class DocumentBulk(Protocol):
         """Inserts documents, or replaces those of the same ``_id``; how many were replaced. ``fresh``: most are new."""
 
     def remove(self, name: str, identifiers: Sequence[Any]) -> int: ...
-    def index(self, name: str, fields: Sequence[str], *, unique: bool) -> None: ...
+    def index(self, name: str, fields: Sequence[str], *, unique: bool) -> None:
+        """``unique``: as in MySQL, where documents that lack one of the fields are never equal."""
+
     def take(self, name: str, documents: Sequence[bytes]) -> int:
         """Deletes those of these documents that are still exactly as given; how many."""
+
+
+class Collections(DocumentSource, DocumentBulk, Protocol):
+    """Both, of one store."""

@@ -12,6 +12,7 @@ from platform_store.association import EXACT_COLLATIONS as EXACT
 from platform_store.association import TEXT_TYPES, Association, Column, KeyValues, replace_epoch
 from platform_store.errors import NotSupported, SchemaError
 from platform_store.names import REVISION
+from platform_store.records import Index
 from platform_store.sqltypes import BLOB_BYTES, GEOMETRY_TYPES, TEXT_BYTES
 from platform_store.stores.base import DuplicateKey, ForeignTable, NotEmpty, StaleAssociation
 from platform_store.stores.embedded_engine import STORE, EmbeddedConnections, EmbeddedSession
@@ -21,6 +22,8 @@ from platform_store.stores.embedded_tables import (
     AsBound,
     column_name,
     encode,
+    index_name,
+    row_index,
     row_indexes,
     row_table,
     table_name,
@@ -104,7 +107,7 @@ class EmbeddedCatalog:
             found = _columns(session, association.table_id)
         if not found:
             return ("the file has no table for it",)
-        missing = (column.name for column in association.mysql_columns if column_name(column.name) not in found)
+        missing = (column.name for column in association.table_columns if column_name(column.name) not in found)
         return tuple(f"the file lacks column {name!r}" for name in missing)
 
     def check_placeable(self, association: Association) -> None:
@@ -118,7 +121,7 @@ class EmbeddedCatalog:
                 )
             if column.server_default or column.generated:
                 raise NotSupported(f"column {column.name!r}, which MySQL computes,", "needs MySQL")
-        if len(association.mysql_columns) > _MAX_COLUMNS - 1:
+        if len(association.table_columns) > _MAX_COLUMNS - 1:
             raise SchemaError(f"MySQL holds at most {_MAX_COLUMNS} columns, _rev included", table=association.name)
         for index in association.indexes:
             for name in index.columns:
@@ -153,6 +156,8 @@ class EmbeddedCatalog:
         name = column_name(column.name)
         quoted, table = _quoted(name), _quoted(table_name(association.table_id))
         with self._changing(association) as session:
+            if name in _columns(session, association.table_id):
+                return
             default = column.attribute.default
             constraint = "" if column.nullable else " NOT NULL DEFAULT 0"
             session.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {quoted} BLOB{constraint}"))
@@ -174,6 +179,17 @@ class EmbeddedCatalog:
                     sa.text(f"ALTER TABLE {_quoted(table_name(association.table_id))} DROP COLUMN {_quoted(name)}")
                 )
 
+    def uses_of_column(self, association: Association, column: Column) -> tuple[str, ...]:  # noqa: ARG002
+        return ()  # a table of the file has the association's own indexes alone
+
+    def create_index(self, association: Association, index: Index) -> None:
+        with self._changing(association) as session:
+            session.execute(CreateIndex(row_index(association, index), if_not_exists=True))
+
+    def drop_index(self, association: Association, index: Index) -> None:
+        with self._changing(association) as session:
+            session.execute(sa.text(f"DROP INDEX IF EXISTS {_quoted(index_name(association, index))}"))
+
     def rename_column(self, association: Association, old: str, new: str) -> None:
         before, after = column_name(old), column_name(new)
         with self._changing(association) as session:
@@ -184,6 +200,11 @@ class EmbeddedCatalog:
     def is_empty(self, association: Association) -> bool:
         with self._connections.session() as session:
             return _is_empty(session, association)
+
+    def about_rows(self, association: Association) -> int:
+        with self._connections.session() as session:
+            ((rows,),) = session.rows(sa.select(sa.func.count()).select_from(row_table(association)))
+        return int(rows)
 
     def forget_revisions(self, association: Association) -> Association:
         with self._changing(association) as session:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from platform_store.association import Association
 from platform_store.errors import NotSupported, SchemaError
-from platform_store.halves import CODEC_OPTIONS
+from platform_store.halves import CODEC_OPTIONS, with_revision
 from platform_store.names import REVISION
 from platform_store.records import Finding
 from platform_store.stores.base import DuplicateKey, Entry, frozen_id
@@ -46,10 +46,11 @@ def put_documents(session: EmbeddedSession, collection: str, entries: Sequence[E
 
 
 class EmbeddedDocumentStore:
-    """See :class:`platform_store.stores.base.DocumentStore`."""
+    """See :class:`platform_store.stores.documents.DocumentStore`."""
 
     name = STORE
     target = None
+    bulk = None
 
     def __init__(self, connections: EmbeddedConnections):
         self._connections = connections
@@ -123,6 +124,16 @@ class EmbeddedDocumentStore:
         The association keeps the index, so that the same definition makes it where there is a MongoDB.
         """
 
+    def drop_index(self, association: Association, fields: Sequence[str]) -> None:
+        """Nothing was made."""
+
+    def discard(self, association: Association) -> int:
+        with self._connections.session(write=True) as session:
+            number = _number(session, association.name)
+            deleted = session.execute(sa.delete(DOCUMENT).where(DOCUMENT.c.collection == number))
+            session.commit(association.name)
+        return deleted
+
     def identifiers(self, name: str, batch_size: int) -> Iterator[Any]:
         for row in self._pages(name, batch_size):
             yield bson.decode(row.identifier, CODEC_OPTIONS)["_id"]
@@ -141,6 +152,46 @@ class EmbeddedDocumentStore:
             if len(page) < size:
                 return
             after = page[-1].identifier
+
+    def in_byte_order(self, name: str) -> bool:  # noqa: ARG002
+        return False  # they are in the order of their bytes, which is that of no value
+
+    def between(
+        self,
+        name: str,
+        start: Any,
+        stop: Any,
+        fields: Sequence[str] | None = None,  # noqa: ARG002 - nothing is saved by leaving out others
+    ) -> Iterator[bytes]:
+        if start is not None or stop is not None:
+            raise NotSupported("a range of documents alone", "has no use here: rows are asked for by their keys")
+        page: list[bytes] = []
+        for row in self._pages(name, _IDENTIFIERS_PER_STATEMENT):
+            page.append(with_revision(row.image, row.revision))
+            if len(page) == _IDENTIFIERS_PER_STATEMENT:
+                yield b"".join(page)
+                page = []
+        yield b"".join(page)
+
+    def among(
+        self,
+        name: str,
+        identifiers: Sequence[Any],
+        fields: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> Iterator[bytes]:
+        for first in range(0, len(identifiers), _IDENTIFIERS_PER_STATEMENT):
+            wanted = [_encoded(one) for one in identifiers[first : first + _IDENTIFIERS_PER_STATEMENT]]
+            with self._connections.session() as session:
+                statement = _documents(_number(session, name)).where(DOCUMENT.c.identifier.in_(wanted))
+                found = session.rows(statement)
+            yield b"".join([with_revision(row.image, row.revision) for row in found])
+
+    def remove(self, name: str, identifier: Any, revision: object) -> bool:
+        with self._connections.session(write=True) as session:
+            one = (DOCUMENT.c.collection == _number(session, name)) & (DOCUMENT.c.identifier == _encoded(identifier))
+            removed = session.execute(sa.delete(DOCUMENT).where(one & (DOCUMENT.c.revision == revision)))
+            session.commit(name)
+            return removed == 1
 
     def unique_indexes(self, name: str) -> list[str]:  # noqa: ARG002
         return []

@@ -39,7 +39,7 @@ from platform_store.errors import (
 from platform_store.stores.base import DuplicateKey, StaleAssociation
 
 STORE = "embedded"
-LAYOUT = 1
+LAYOUT = 2
 """Version of the tables in the file, kept in its ``user_version``."""
 
 _MINIMUM = (3, 35, 0)  # DROP COLUMN, RETURNING

@@ -17,10 +17,11 @@ from platform_store.errors import Conflict, Diverged, NotSupported, RowExists, V
 from platform_store.names import REVISION
 from platform_store.records import Finding
 from platform_store.rows import MAX_DOCUMENT_BYTES, NewRow, Selection
-from platform_store.stores.base import Cursor, DuplicateKey, Entry, Fetched, Locked, Parameters
+from platform_store.stores.base import Cursor, DuplicateKey, Entry, Exact, Fetched, Locked, Parameters
 from platform_store.stores.embedded_catalog import EmbeddedCatalog, check_epoch
 from platform_store.stores.embedded_documents import put_documents
 from platform_store.stores.embedded_engine import EmbeddedConnections, EmbeddedSession
+from platform_store.stores.embedded_jobs import EmbeddedJobs
 from platform_store.stores.embedded_query import Plan, plan
 from platform_store.stores.embedded_tables import (
     DOCUMENT,
@@ -68,7 +69,13 @@ class EmbeddedTransaction:
         check_epoch(self._session, association, association.epoch)
         self._table = association.name
 
-    def lock(self, association: Association, keys: Sequence[KeyValues]) -> dict[KeyValues, Locked]:
+    def lock(
+        self,
+        association: Association,
+        keys: Sequence[KeyValues],
+        *,
+        pending: bool = True,  # noqa: ARG002 - it costs nothing
+    ) -> dict[KeyValues, Locked]:
         columns = [*key_columns(association), row_table(association).c[REVISION], DOCUMENT.c.image]
         statement = sa.select(*columns).select_from(_with_document(association))
         found = (_locked(association, row) for row in _rows_of_keys(self._session, association, statement, keys))
@@ -129,7 +136,7 @@ class EmbeddedTransaction:
             raise _not_unique(association, key) from None
 
     def reset(self, association: Association, key: KeyValues, row: NewRow) -> None:
-        names = [column.name for column in association.mysql_columns if not column.key]
+        names = [column.name for column in association.table_columns if not column.key]
         if names:
             self.update(association, key, {name: row.mysql[name] for name in names})
 
@@ -147,6 +154,11 @@ class EmbeddedTransaction:
         statement = sa.select(*(physical(association, column.name) for column in columns))
         ((*values,),) = self._session.rows(statement.where(key_is(association, key)))
         return {column.name: decode(column, value) for column, value in zip(columns, values, strict=True)}
+
+    def exact_many(
+        self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
+    ) -> dict[KeyValues, Exact]:
+        return _exact_many(self._session, association, columns, keys)
 
     def record(
         self,
@@ -190,6 +202,9 @@ class EmbeddedTransaction:
     def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:  # noqa: ARG002
         return False
 
+    def awaited(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:  # noqa: ARG002
+        return set()
+
     def commit(self) -> None:
         self._session.commit(self._table)
 
@@ -201,6 +216,11 @@ class EmbeddedRowStore(EmbeddedCatalog):
     stages = mariadb = folds_names = False
     database = ""
     journal = None
+    bulk = None
+
+    def __init__(self, connections: EmbeddedConnections):
+        super().__init__(connections)
+        self.jobs = EmbeddedJobs(connections)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[EmbeddedTransaction]:
@@ -226,6 +246,16 @@ class EmbeddedRowStore(EmbeddedCatalog):
         with self._connections.session() as session:
             check_epoch(session, association, association.epoch)
             return _fetched(selection, session.rows(statement))
+
+    def exact_many(
+        self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
+    ) -> dict[KeyValues, Exact]:
+        with self._connections.session() as session:
+            check_epoch(session, association, association.epoch)
+            return _exact_many(session, association, columns, keys)
+
+    def present(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+        return set(self.exact_many(association, (), keys))
 
     def query(self, statement: str, parameters: Parameters | None, tables: Mapping[str, Association]) -> Cursor:
         return EmbeddedCursor(self._connections, plan(statement, parameters, tables))
@@ -293,7 +323,7 @@ def _not_unique(association: Association, key: KeyValues | None) -> Conflict:
 
 def _values(association: Association, row: NewRow, key: KeyValues) -> dict[str, Any]:
     stored = {**row.mysql, **dict(zip(association.key_names, key, strict=True))}
-    return {column_name(column.name): encode(column, stored[column.name]) for column in association.mysql_columns}
+    return {column_name(column.name): encode(column, stored[column.name]) for column in association.table_columns}
 
 
 def _key_parameters(association: Association, keys: Sequence[KeyValues]) -> list[dict[str, Any]]:
@@ -304,6 +334,19 @@ def _with_document(association: Association) -> sa.FromClause:
     """Each row beside the document of its very revision."""
     table = row_table(association)
     return table.outerjoin(DOCUMENT, DOCUMENT.c.revision == table.c[REVISION])
+
+
+def _exact_many(
+    session: EmbeddedSession, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
+) -> dict[KeyValues, Exact]:
+    width = len(association.key_columns)
+    chosen = [*association.key_columns, *columns]
+    statement = sa.select(row_table(association).c[REVISION], *(physical(association, one.name) for one in chosen))
+    found = {}
+    for revision, *values in _rows_of_keys(session, association, statement, keys):
+        stored = tuple(decode(column, value) for column, value in zip(chosen, values, strict=True))
+        found[stored[:width]] = Exact(revision, stored[width:])
+    return found
 
 
 def _rows_of_keys(

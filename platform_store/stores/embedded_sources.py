@@ -131,7 +131,7 @@ class Sources:
         table = row_table(self._tables[name]).alias(f"t{number}")
         source = Source(number, alias, self._tables[name], table, self.fields)
         staged = self._staging.staged(source, join)
-        return source if staged is None else replace(source, table=staged)
+        return source if staged is None else replace(source, table=staged, copied=True)
 
     def _add(self, source: Source) -> None:
         self._sources.append(source)

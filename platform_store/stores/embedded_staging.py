@@ -33,6 +33,7 @@ class Source:
     association: Association
     table: sa.FromClause
     fields: DocumentFields
+    copied: bool = False  # ``table`` is a copy, with document columns beside the others
 
     def operand(self, column: Column) -> Operand:
         return Operand(column, self._place(column), storage_for(column.type), self.number, column.name)
@@ -45,7 +46,7 @@ class Source:
         return next((column for own, column in columns.items() if own.lower() == name.lower()), None)
 
     def _place(self, column: Column) -> sa.ColumnElement[Any]:
-        if column.in_mysql or column_name(column.name) in self.table.c:
+        if column.in_mysql or (self.copied and column_name(column.name) in self.table.c):
             return sa.type_coerce(self.table.c[column_name(column.name)], AsBound())
         number = self.fields.number(self.number, self.association, column)
         revision = self.table.c[REVISION]

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateTable
 
 from platform_store.association import INTEGER_TYPES, Association, Column, KeyValues
 from platform_store.names import OWN_PREFIX, REVISION
+from platform_store.records import Index
 from platform_store.stores.embedded_types import storage_for
 
 OWN = sa.MetaData()
@@ -69,10 +70,37 @@ DOCUMENT = sa.Table(
 )
 
 
+JOB = sa.Table(
+    OWN_PREFIX + "job",
+    OWN,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", AsBound, nullable=False),
+    sa.Column("name", AsBound, nullable=False),
+    sa.Column("status", AsBound, nullable=False),
+    sa.Column("unfinished", AsBound),  # the name, while it has not ended
+    sa.Column("owner", AsBound),
+    sa.Column("lease", AsBound),  # seconds since 1970, as all processes on this machine have them
+    sa.Column("heard", AsBound, nullable=False),
+    sa.Column("spec", AsBound, nullable=False),
+    sa.Column("state", AsBound, nullable=False),
+    sa.UniqueConstraint("kind", "unfinished"),
+    sqlite_autoincrement=True,
+)
+
+JOB_PART = sa.Table(
+    OWN_PREFIX + "job_part",
+    OWN,
+    sa.Column("job", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("state", AsBound, nullable=False),
+)
+
+
 def creation() -> list[sa.Executable]:
-    """What makes the library's own tables in an empty file."""
-    tables = [CreateTable(table) for table in OWN.sorted_tables]
-    return [*tables, sa.insert(SEQUENCE).values(owner=REVISIONS, last=0)]
+    """What makes those of the library's own tables that a file lacks."""
+    tables = [CreateTable(table, if_not_exists=True) for table in OWN.sorted_tables]
+    return [*tables, sa.insert(SEQUENCE).prefix_with("OR IGNORE").values(owner=REVISIONS, last=0)]
 
 
 def table_name(table_id: int) -> str:
@@ -96,7 +124,7 @@ def row_table(association: Association) -> sa.Table:
         sa.MetaData(),
         *(
             _column(column, sa.Integer() if column.key and alias_of_rowid else AsBound())
-            for column in association.mysql_columns
+            for column in association.table_columns
         ),
         sa.Column(REVISION, sa.Integer, nullable=False, server_default="0"),
     )
@@ -118,11 +146,19 @@ def _column(column: Column, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
 
 def row_indexes(association: Association) -> Iterator[sa.Index]:
     """The indexes over columns placed in MySQL."""
-    table = row_table(association)
-    for number, index in enumerate(association.indexes):
+    for index in association.indexes:
         if all(association.by_name[name].in_mysql for name in index.columns):
-            columns = [table.c[column_name(name)] for name in index.columns]
-            yield sa.Index(f"{table.name}_{number}", *columns, unique=index.unique)
+            yield row_index(association, index)
+
+
+def row_index(association: Association, index: Index) -> sa.Index:
+    table = row_table(association)
+    columns = [table.c[column_name(name)] for name in index.columns]
+    return sa.Index(index_name(association, index), *columns, unique=index.unique)
+
+
+def index_name(association: Association, index: Index) -> str:
+    return f"{table_name(association.table_id)}_{association.indexes.index(index)}"
 
 
 def physical(association: Association, name: str) -> sa.Column[Any]:

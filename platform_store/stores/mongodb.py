@@ -13,7 +13,9 @@ from platform_store.errors import ConfigError, Unavailable
 from platform_store.names import DELETED, REVISION
 from platform_store.records import Finding
 from platform_store.stores.base import frozen_id
-from platform_store.stores.mongodb_driver import MAINTENANCE, MongoConnections, create_collection
+from platform_store.stores.mongodb_bulk import MongoCollections
+from platform_store.stores.mongodb_driver import DURABLE, MAINTENANCE, MongoConnections, create_collection
+from platform_store.stores.mongodb_raw import raw_among, raw_between
 from platform_store.stores.mongodb_snapshot import MongoDocumentSnapshot, latest, snapshot
 from platform_store.stores.mongodb_target import MongoDocumentTarget
 
@@ -21,14 +23,16 @@ logger = logging.getLogger("platform_store")
 
 
 class MongoDocumentStore:
-    """See :class:`platform_store.stores.base.DocumentStore`."""
+    """See :class:`platform_store.stores.documents.DocumentStore`."""
 
     name = "mongodb"
     target: MongoDocumentTarget
+    bulk: MongoCollections
 
     def __init__(self, config: MongodbConfig):
         self._connections = MongoConnections(config)
         self.target = MongoDocumentTarget(self._connections)
+        self.bulk = MongoCollections(self._connections)
 
     def fetch(self, association: Association, identifiers: Sequence[Any]) -> dict[Any, Mapping[str, Any]]:
         with self._connections.translated(association):
@@ -85,6 +89,19 @@ class MongoDocumentStore:
         with self._connections.translated(association, seconds=MAINTENANCE):
             self._connections.collection(association.name).create_index([(field, 1) for field in fields])
 
+    def drop_index(self, association: Association, fields: Sequence[str]) -> None:
+        with self._connections.translated(association, seconds=MAINTENANCE):
+            collection = self._connections.collection(association.name)
+            for index in list(collection.list_indexes()):
+                if list(index["key"].items()) == [(field, 1) for field in fields]:
+                    collection.drop_index(index["name"])
+
+    def discard(self, association: Association) -> int:
+        discarded = {REVISION: {"$gte": 1, "$lte": association.discarded_at}}
+        with self._connections.translated(association, seconds=MAINTENANCE):
+            collection = self._connections.collection(association.name, concern=DURABLE)
+            return collection.delete_many(discarded).deleted_count
+
     def unset_field(self, association: Association, field: str) -> None:
         with self._connections.translated(association, seconds=MAINTENANCE):
             collection = self._connections.collection(association.name)
@@ -113,6 +130,22 @@ class MongoDocumentStore:
         found = self._connections.collection(name).find(condition, projection, batch_size=batch_size)
         with self._connections.streaming(name), found as cursor:
             yield from cursor
+
+    def in_byte_order(self, name: str) -> bool:
+        with self._connections.translated():
+            return "collation" not in self._connections.collection(name).options()
+
+    def between(self, name: str, start: Any, stop: Any, fields: Sequence[str] | None = None) -> Iterator[bytes]:
+        return raw_between(self._connections, name, start, stop, _projection(fields))
+
+    def among(self, name: str, identifiers: Sequence[Any], fields: Sequence[str] | None = None) -> Iterator[bytes]:
+        return raw_among(self._connections, name, identifiers, _projection(fields))
+
+    def remove(self, name: str, identifier: Any, revision: object) -> bool:
+        of_revision = revision if revision != 0 else {"$exists": False}
+        with self._connections.translated():
+            collection = self._connections.collection(name, concern=DURABLE)
+            return collection.delete_one({"_id": {"$eq": identifier}, REVISION: of_revision}).deleted_count == 1
 
     def unique_indexes(self, name: str) -> list[str]:
         with self._connections.translated():
@@ -147,3 +180,7 @@ class MongoDocumentStore:
 
     def close(self) -> None:
         self._connections.close()
+
+
+def _projection(fields: Sequence[str] | None) -> dict[str, int] | None:
+    return None if fields is None else dict.fromkeys(("_id", REVISION, DELETED, *fields), 1)

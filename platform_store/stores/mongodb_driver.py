@@ -13,7 +13,9 @@ from typing import Any, TypeAlias
 
 import bson
 import pymongo
-from pymongo import MongoClient, ReadPreference, ReplaceOne
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -44,8 +46,13 @@ Fault: TypeAlias = Mapping[str, Any]
 
 DURABLE = WriteConcern(w="majority", j=True)
 MAINTENANCE = 86_400.0  # seconds: what reads or changes a whole collection takes the time it needs
+MANY = 60.0  # seconds for some megabytes of documents, durably
+
+_UNDECODED: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+_FIRST_BATCH = b"\x04firstBatch\0"
 
 _NAMESPACE_EXISTS = 48
+DUPLICATE_KEY = 11000
 _VALIDATION = {121}
 _ACCESS = {8000, 13, 18, 33, 31, 11, 334}
 _NAMESPACE = {48, 67, 68, 73, 85, 86, 26, 72, 17280, 197}
@@ -239,9 +246,13 @@ def _client(config: MongodbConfig) -> MongoClient[dict[str, Any]]:
 
 
 class Report:
-    """What became of a write: ``faults`` is None where nothing was in the way and nothing hid the write concern."""
+    """What became of a write: ``faults`` is None where nothing was in the way and nothing hid the write concern.
+
+    ``matched``: of a bulk write with faults, how many documents it found.
+    """
 
     faults: Sequence[Fault] | None = None
+    matched: int = 0
 
 
 @contextlib.contextmanager
@@ -252,13 +263,65 @@ def reported() -> Iterator[Report]:
         yield report
     except driver.BulkWriteError as error:
         report.faults = error.details["writeErrors"]
+        report.matched = error.details["nMatched"]
     except driver.WriteError as error:  # of a single document
         report.faults = [{"index": 0, **(error.details or {"code": error.code})}]
+
+
+def is_taken(fault: Fault) -> bool:
+    """Whether a write error says that there is a document of that ``_id``, and not one in some other unique index."""
+    return fault["code"] == DUPLICATE_KEY and list(fault.get("keyPattern", ("_id",))) == ["_id"]
+
+
+def raw_batch(database: Database[dict[str, Any]], command: dict[str, Any]) -> list[bytes]:
+    """The documents that a command for a single batch answers with, none of them decoded.
+
+    PyMongo's own cursor of raw batches makes an object of each. As its reads are, this is asked a second time where
+    the connection was lost.
+    """
+    for last in (False, True):
+        try:
+            answer = database.command(command, codec_options=_UNDECODED)
+        except driver.AutoReconnect:
+            if last:
+                raise
+        else:
+            return batch_of(bytes(answer["cursor"].raw))
+    raise AssertionError("unreachable")
+
+
+def batch_of(cursor: bytes) -> list[bytes]:
+    """The documents of ``{firstBatch: [...], ...}``: an array is a document with the fields 0, 1, 2 (bsonspec.org)."""
+    if cursor[4 : 4 + len(_FIRST_BATCH)] != _FIRST_BATCH:  # in another order, as where there is no collection
+        return [bytes(document.raw) for document in bson.decode(cursor, _UNDECODED)["firstBatch"]]
+    position = 4 + len(_FIRST_BATCH)
+    end = position + int.from_bytes(cursor[position : position + 4], "little") - 1
+    position += 4
+    documents = []
+    number, digits, next_width = 0, 1, 10
+    while position < end:
+        position += digits + 2  # type, name, NUL
+        after = position + int.from_bytes(cursor[position : position + 4], "little")
+        documents.append(cursor[position:after])
+        position, number = after, number + 1
+        if number == next_width:
+            digits, next_width = digits + 1, next_width * 10
+    return documents
 
 
 def upsert(condition: Mapping[str, Any], document: Any) -> ReplaceOne[Any]:
     """One of the operations of a bulk write."""
     return ReplaceOne(condition, document, upsert=True)
+
+
+def verbatim(condition: Mapping[str, Any], document: Any) -> UpdateOne:
+    """As :func:`upsert`, by a pipeline: slower, and no field of the document means anything to the server."""
+    return UpdateOne(condition, [{"$replaceWith": {"$literal": document}}], upsert=True)
+
+
+def deletion(condition: Mapping[str, Any]) -> DeleteOne:
+    """Another one."""
+    return DeleteOne(condition)
 
 
 def inserted(collection: Documents, document: Mapping[str, Any]) -> bool:

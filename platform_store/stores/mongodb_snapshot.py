@@ -12,11 +12,8 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import bson
-
 from platform_store.association import Association
 from platform_store.errors import NotSupported, TransientError, Unavailable
-from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import DELETED, REVISION, check_field_name
 from platform_store.stores.mongodb_driver import (
     DURABLE,
@@ -27,6 +24,7 @@ from platform_store.stores.mongodb_driver import (
     Session,
     end_cursor,
 )
+from platform_store.stores.mongodb_raw import portions
 from platform_store.stores.mongodb_target import STATE
 
 _MOMENT = "moment"  # the document that each moment begins with
@@ -34,7 +32,6 @@ _LIVE = {DELETED: {"$exists": False}}
 _BATCH_DOCUMENTS = 1000  # 500 to 2000 are the fastest to decode
 _BATCH_BYTES = 4 * 1024 * 1024
 _FEW = 100  # documents, of which a batch is small whatever they are
-_SMALL = 8 * 1024 * 1024  # bytes: a command takes 16 MB
 _SAMPLE = 1000
 _SAMPLED_ONE_IN = 25  # of fewer than one document in twenty MongoDB finds each by itself; of more, it sorts them all
 
@@ -64,7 +61,7 @@ class MongoDocumentSnapshot:
             check_field_name(association.name, field)  # it would name something else
         projection = dict.fromkeys(("_id", REVISION, *fields), 1)
         found = False
-        for some in (None,) if identifiers is None else _portions(identifiers):
+        for some in (None,) if identifiers is None else portions(identifiers):
             chosen: list[Mapping[str, Any]] = [_LIVE] if some is None else [{"_id": {"$in": some}}, _LIVE]
             size = _FEW if some is not None and len(some) <= _FEW else self._batch_size(association.name)
             wanted = {"$and": [*chosen, condition]} if condition else {"$and": chosen}
@@ -175,15 +172,3 @@ def snapshot(connections: MongoConnections) -> Iterator[MongoDocumentSnapshot]:
             first = {"find": STATE, "filter": {"_id": _MOMENT}, "limit": 1, "singleBatch": True}
             connections.database().command({**first, "readConcern": {"afterClusterTime": confirmed}}, session=session)
         yield opened
-
-
-def _portions(identifiers: Sequence[Any]) -> Iterator[list[Any]]:
-    """Identifiers that fit into one command together."""
-    if not identifiers:
-        return
-    if len(identifiers) == 1 or len(bson.encode({"": list(identifiers)}, codec_options=CODEC_OPTIONS)) <= _SMALL:
-        yield list(identifiers)
-        return
-    middle = len(identifiers) // 2
-    yield from _portions(identifiers[:middle])
-    yield from _portions(identifiers[middle:])

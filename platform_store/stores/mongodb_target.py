@@ -22,9 +22,9 @@ from platform_store.stores.mongodb_driver import (
     DURABLE,
     MAINTENANCE,
     Documents,
-    Fault,
     MongoConnections,
     inserted,
+    is_taken,
     reported,
     upsert,
 )
@@ -32,11 +32,10 @@ from platform_store.stores.mongodb_driver import (
 STATE = OWN_PREFIX + "state"
 WITNESS = "mysql"
 _SMALL = 8 * 1024 * 1024  # bytes: a command takes 16 MB
-_DUPLICATE_KEY = 11000
 
 
 class MongoDocumentTarget:
-    """See :class:`platform_store.stores.base.DocumentTarget`."""
+    """See :class:`platform_store.stores.documents.DocumentTarget`."""
 
     def __init__(self, connections: MongoConnections):
         self._connections = connections
@@ -129,7 +128,7 @@ class MongoDocumentTarget:
             found = self._connections.collection(table, majority=True).find(
                 {"_id": {"$in": [one.identifier for one in versions]}}, {REVISION: 1}, batch_size=100_000
             )
-            present = {frozen_id(document["_id"]): document.get(REVISION, 0) for document in found}
+            present = {frozen_id(document["_id"]): _number(document.get(REVISION)) for document in found}
         return [present.get(frozen_id(one.identifier), 0) for one in versions]
 
     # What is remembered of the row store
@@ -163,6 +162,11 @@ class MongoDocumentTarget:
     def count_between(self, name: str, above: int, up_to: int) -> int:
         with self._connections.translated(seconds=MAINTENANCE):
             return self._connections.collection(name).count_documents({REVISION: {"$gt": above, "$lte": up_to}})
+
+
+def _number(revision: object) -> int:
+    """A document's revision; 0 where somebody else has put anything but a number there."""
+    return int(revision) if isinstance(revision, int | float) and revision == revision // 1 else 0
 
 
 class _Image(RawBSONDocument):
@@ -226,8 +230,8 @@ def _write(collection: Documents, entries: Sequence[Entry]) -> _Written:
         if faults is None:
             continue
         plain = False
-        taken = [chosen[fault["index"]] for fault in faults if _is_taken(fault)]
-        refused += [(chosen[fault["index"]], fault["code"]) for fault in faults if not _is_taken(fault)]
+        taken = [chosen[fault["index"]] for fault in faults if is_taken(fault)]
+        refused += [(chosen[fault["index"]], fault["code"]) for fault in faults if not is_taken(fault)]
         if chosen is fresh:
             others += taken
     return _Written(refused, plain)
@@ -250,8 +254,3 @@ def _replace(collection: Documents, entries: Sequence[Entry]) -> None:
         collection.bulk_write(
             [upsert(guard, document) for guard, document in zip(guards, documents, strict=True)], ordered=False
         )
-
-
-def _is_taken(fault: Fault) -> bool:
-    """Whether a write error says that there is a document of that ``_id``, and not one in some other unique index."""
-    return fault["code"] == _DUPLICATE_KEY and list(fault.get("keyPattern", ("_id",))) == ["_id"]

@@ -53,12 +53,24 @@ class MysqlConnections:
         self._write_pool = driver.pool(self._driver, size, self._write_settings)
         # The server's own sql_mode: a query's answer depends on it.
         self._query_pool = driver.pool(self._driver, size, driver.settings(self._config, common, packed=False))
+        self._bulk_pool = driver.pool(self._driver, size, driver.settings(self._config, prepared, packed=False))
 
     @contextlib.contextmanager
     def lease(self, *, query: bool = False, wait: bool = True) -> Iterator[MysqlSession]:
         """A live connection for one operation. Raises Unavailable."""
+        with self._lease(self._query_pool if query else self._write_pool, wait) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def bulk(self) -> Iterator[MysqlSession]:
+        """As :meth:`lease`, for whole tables: strict as for writing, with uploads, and a statement in each packet."""
+        with self._lease(self._bulk_pool, wait=True) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def _lease(self, pool: driver.Pool, wait: bool) -> Iterator[MysqlSession]:
         self._check_open()
-        with self._slot(wait), self._pooled(query) as raw:
+        with self._slot(wait), self._pooled(pool) as raw:
             session = MysqlSession(raw)
             try:
                 with driver.translated():
@@ -133,9 +145,9 @@ class MysqlConnections:
             place.release()
 
     @contextlib.contextmanager
-    def _pooled(self, query: bool) -> Iterator[driver.Connection]:
+    def _pooled(self, pool: driver.Pool) -> Iterator[driver.Connection]:
         with driver.translated():
-            pooled = (self._query_pool if query else self._write_pool).connection()
+            pooled = pool.connection()
         try:
             yield pooled.dbapi_connection
         finally:
@@ -155,14 +167,14 @@ class MysqlConnections:
         self._closed = True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            self._write_pool.close()
-            self._query_pool.close()
+            for pool in (self._write_pool, self._query_pool, self._bulk_pool):
+                pool.close()
 
     def restart(self) -> None:
         """In a forked child: leaves the parent's sockets alone and starts an empty pool."""
         for connection in list(self._opened):
             connection.abandon()
-        for pool in (self._write_pool, self._query_pool):
+        for pool in (self._write_pool, self._query_pool, self._bulk_pool):
             driver.forsake(pool)
         self._opened = weakref.WeakSet()
         self._start()

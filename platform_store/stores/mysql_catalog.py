@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 from platform_store.association import (
     Association,
@@ -16,12 +15,12 @@ from platform_store.association import (
     KeyValues,
     replace_epoch,
 )
-from platform_store.declaration import checked_column
 from platform_store.errors import ConfigError, SchemaError, TransientError
-from platform_store.names import REVISION, quote, quote_list
-from platform_store.records import ColumnAttribute
+from platform_store.names import quote, quote_list
+from platform_store.records import Index
 from platform_store.sqltypes import parse_type
 from platform_store.stores import mysql_ddl as ddl
+from platform_store.stores import mysql_metadata as metadata
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import DuplicateKey, ForeignTable, NotEmpty, StaleAssociation
 from platform_store.stores.mysql import MysqlConnections
@@ -30,22 +29,6 @@ from platform_store.stores.mysql_session import MysqlSession
 
 _SCHEMA_LOCK_SECONDS = 30
 _SETTINGS = "SELECT VERSION(), @@max_allowed_packet, @@collation_database, @@lower_case_table_names, @@global.sql_mode"
-_COLUMNS = """
-    SELECT c.COLUMN_NAME, c.COLUMN_TYPE, c.IS_NULLABLE, c.COLUMN_DEFAULT, c.EXTRA, c.COLLATION_NAME, k.SEQ_IN_INDEX
-    FROM information_schema.COLUMNS AS c
-    LEFT JOIN information_schema.STATISTICS AS k
-        ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME
-        AND BINARY k.COLUMN_NAME = BINARY c.COLUMN_NAME AND k.INDEX_NAME = 'PRIMARY'
-    WHERE c.TABLE_SCHEMA = DATABASE() AND c.TABLE_NAME = %s
-    ORDER BY k.SEQ_IN_INDEX IS NULL, k.SEQ_IN_INDEX, c.ORDINAL_POSITION
-"""
-_TABLE = """
-    SELECT TABLE_TYPE, ENGINE, TABLE_COMMENT FROM information_schema.TABLES
-    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s
-"""
-
-
-_COLLATIONS = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN %s"
 
 
 class MysqlCatalog:
@@ -164,7 +147,7 @@ class MysqlCatalog:
 
     def table_exists(self, name: str) -> bool:
         with self._session() as session:
-            return bool(session.rows(_TABLE, [name]))
+            return bool(session.rows(metadata.TABLE, [name]))
 
     def check_placeable(self, association: Association) -> None:
         """SchemaError for what this server cannot carry."""
@@ -173,7 +156,7 @@ class MysqlCatalog:
         wanted = {c.attribute.collation: c.name for c in association.columns if c.attribute.collation is not None}
         if wanted:
             with self._session() as session:
-                known = {row[0] for row in session.rows(_COLLATIONS, [list(wanted)])}
+                known = {row[0] for row in session.rows(metadata.COLLATIONS, [list(wanted)])}
             for collation in wanted.keys() - known:
                 raise SchemaError(
                     f"the server has no collation {collation}", table=association.name, column=wanted[collation]
@@ -188,7 +171,7 @@ class MysqlCatalog:
 
     def drop_table(self, association: Association, *, only_ours: bool = False) -> int:
         with self._session() as session:
-            found = session.rows(_TABLE, [association.name])
+            found = session.rows(metadata.TABLE, [association.name])
             if not found or (only_ours and found[0][2] != ddl.table_comment(association)):
                 return 0
             rows = _count(session, association.name)
@@ -197,31 +180,18 @@ class MysqlCatalog:
 
     def describe_foreign(self, name: str) -> ForeignTable:
         with self._session() as session:
-            found = session.rows(_TABLE, [name])
-            if not found:
-                raise SchemaError("MySQL has no such table", table=name)
-            kind, engine, _ = found[0]
-            if kind != "BASE TABLE" or engine != "InnoDB":
-                raise SchemaError(f"it is a {kind} of engine {engine}; only InnoDB tables are adopted", table=name)
-            rows = session.rows(_COLUMNS, [name])
-            count = _count(session, name)
-        columns = tuple(_foreign_column(name, row) for row in rows if row[0] != REVISION)
-        if not any(column.key for column in columns):
-            raise SchemaError("it has no primary key: add one first", table=name)
-        revision = next((row for row in rows if row[0] == REVISION), None)
-        if revision is not None and not _is_revision(revision):
-            raise SchemaError(f"its column {REVISION!r} is not the library's: rename it", table=name)
-        return ForeignTable(columns, revision is not None, count)
+            columns, has_revision = metadata.foreign_columns(session, name)
+            return ForeignTable(columns, has_revision, _count(session, name))
 
     def differences(self, association: Association) -> tuple[str, ...]:
         with self._session() as session:
-            found = {row[0]: row[1] for row in session.rows(_COLUMNS, [association.name])}
+            found = {row[0]: row[1] for row in session.rows(metadata.COLUMNS, [association.name])}
         if not found:
             return ("MySQL has no such table",)
-        differences = [f"MySQL lacks column {c.name!r}" for c in association.mysql_columns if c.name not in found]
+        differences = [f"MySQL lacks column {c.name!r}" for c in association.table_columns if c.name not in found]
         differences += [
             f"column {column.name!r} is {found[column.name]} in MySQL"
-            for column in association.mysql_columns
+            for column in association.table_columns
             if column.name in found and not self._carries(column, found[column.name])
         ]
         return tuple(differences)
@@ -245,7 +215,8 @@ class MysqlCatalog:
 
     def add_column(self, association: Association, column: Column) -> None:
         with self._session() as session:
-            session.execute(ddl.add_column(association, _loose(column), self._connections.literal))
+            if not _has_column(session, association, column.name):
+                session.execute(ddl.add_column(association, _loose(column), self._connections.literal))
 
     def tighten_column(self, association: Association, column: Column) -> None:
         if column.required:
@@ -259,12 +230,31 @@ class MysqlCatalog:
 
     def drop_column(self, association: Association, column: Column) -> None:
         with self._session() as session:
-            if any(row[0] == column.name for row in session.rows(_COLUMNS, [association.name])):
+            if _has_column(session, association, column.name):
                 session.execute(ddl.drop_column(association, column))
+
+    def uses_of_column(self, association: Association, column: Column) -> tuple[str, ...]:
+        with self._session() as session:
+            found = session.rows(metadata.USES, [association.name, column.name] * (metadata.USES.count("%s") // 2))
+            found += session.rows(
+                metadata.CHECKS_MARIADB if self.mariadb else metadata.CHECKS, [association.name, column.name]
+            )
+        ours = {ddl.index_name(association, index) for index in association.indexes}
+        return tuple(f"{kind} {name!r}" for kind, name in found if name not in ours)
+
+    def create_index(self, association: Association, index: Index) -> None:
+        with self._session() as session:
+            if not _has_index(session, association, index):
+                session.execute(ddl.create_index(association, index))
+
+    def drop_index(self, association: Association, index: Index) -> None:
+        with self._session() as session:
+            if _has_index(session, association, index):
+                session.execute(ddl.drop_index(association, index))
 
     def rename_column(self, association: Association, old: str, new: str) -> None:
         with self._session() as session:
-            if any(row[0] == old for row in session.rows(_COLUMNS, [association.name])):
+            if _has_column(session, association, old):
                 statement = ddl.rename_column(association, old, new)
                 try:
                     session.execute(statement)
@@ -275,6 +265,11 @@ class MysqlCatalog:
     def is_empty(self, association: Association) -> bool:
         with self._session() as session:
             return not _has_rows(session, association)
+
+    def about_rows(self, association: Association) -> int:
+        with self._session() as session:
+            found = session.rows(metadata.TABLE_ROWS, [association.name])
+        return int(found[0][0] or 0) if found else 0
 
     def forget_revisions(self, association: Association) -> Association:
         """Notes the revision up to which documents are gone; rewriting every row could take hours."""
@@ -307,6 +302,14 @@ class MysqlCatalog:
         return inserted
 
 
+def _has_column(session: MysqlSession, association: Association, name: str) -> bool:
+    return any(row[0] == name for row in session.rows(metadata.COLUMNS, [association.name]))
+
+
+def _has_index(session: MysqlSession, association: Association, index: Index) -> bool:
+    return bool(session.rows(metadata.INDEX, [association.name, ddl.index_name(association, index)]))
+
+
 def _has_rows(session: MysqlSession, association: Association) -> bool:
     return bool(session.rows(f"SELECT 1 FROM {quote(association.name)} LIMIT 1"))
 
@@ -319,27 +322,3 @@ def _loose(column: Column) -> Column:
 
 def _count(session: MysqlSession, name: str) -> int:
     return int(session.rows(f"SELECT COUNT(*) FROM {quote(name)}")[0][0])
-
-
-def _is_revision(row: tuple[Any, ...]) -> bool:
-    """Whether a column is what an earlier, interrupted adoption added."""
-    _, type_text, nullable, default, extra, *_ = row
-    return "unsigned" in type_text and nullable == "NO" and default == "0" and "INVISIBLE" in extra.upper()
-
-
-def _foreign_column(table: str, row: tuple[Any, ...]) -> Column:
-    """A column as information_schema describes it. Whatever MySQL computes by itself is left to MySQL."""
-    name, type_text, nullable, default, extra, collation, position = row
-    extra = extra.upper()
-    automatic = "AUTO_INCREMENT" in extra
-    generated = "STORED GENERATED" in extra or "VIRTUAL GENERATED" in extra or "PERSISTENT" in extra
-    attribute = ColumnAttribute(name, type_text, nullable == "YES", auto_increment=automatic, collation=collation)
-    return Column(
-        checked_column(table, attribute, key=position is not None),
-        "mysql" if position is None else "both",
-        name,
-        key=position is not None,
-        server_default=not automatic and (default is not None or "ON UPDATE" in extra or generated),
-        generated=generated,
-        on_update="ON UPDATE" in extra,
-    )

@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 Kind: TypeAlias = Literal["transient", "duplicate", "stale", "value", "conflict", "lost", "access", "schema"]
 
 CODES: Mapping[Kind, str] = {
-    "transient": "1205 1213 3058 3572",
+    "transient": "1205 1213 1412 3058 3572",
     "duplicate": "1062 1586",
-    "stale": "1054 1146 1412 1615",
+    "stale": "1054 1146 1615",
     "value": (
         "167 1048 1138 1153 1263 1264 1265 1292 1364 1365 1366 1367 1406 1411 1416 1441 1467 1525 1690 3037 3140 3141 "
         "3144 3149 3156 3617 3732 3819 3854 4025"

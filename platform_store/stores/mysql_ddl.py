@@ -7,7 +7,7 @@ statements of the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -15,8 +15,10 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from platform_store.association import Association, Column
+from platform_store.errors import SchemaError
 from platform_store.names import REVISION, quote, quote_list
 from platform_store.records import Index
+from platform_store.stores.bulk import TableIndex
 
 REVISION_DDL = f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE"
 
@@ -41,18 +43,51 @@ class _Verbatim(sa.types.UserDefinedType[Any]):
 
 def create_table(association: Association, literal: Literal) -> str:
     """CREATE TABLE for the MySQL half: the key, the columns placed in MySQL, ``_rev``, and their indexes."""
-    table = _table(association, [_column(column, literal) for column in association.mysql_columns])
+    table = _table(association, [_column(column, literal) for column in association.table_columns])
     table.append_column(sa.Column(REVISION, _Verbatim("BIGINT UNSIGNED INVISIBLE"), nullable=False, server_default="0"))
     return _compile(CreateTable(table))
+
+
+def create_plain(association: Association, comments: Mapping[str, str], literal: Literal) -> str:
+    """CREATE TABLE for a table of no association: no ``_rev``, the columns' comments, no index but the key."""
+    columns = [_column(column, literal) for column in association.columns]
+    for column in columns:
+        column.comment = comments.get(column.name)
+    table = sa.Table(
+        association.name,
+        sa.MetaData(),
+        *columns,
+        mysql_engine="InnoDB",
+        mysql_default_charset="utf8mb4",
+        quote=True,
+    )
+    return _compile(CreateTable(table))
+
+
+def create_plain_index(association: Association, index: TableIndex) -> str:
+    """CREATE INDEX for an index as MySQL has it elsewhere. Raises SchemaError for one with parts of columns."""
+    if not index.columns or index.prefixed or index.kind not in ("BTREE", "FULLTEXT", "SPATIAL"):
+        raise SchemaError(f"the index {index.name} is not over whole columns", table=association.name)
+    kind = "UNIQUE " if index.unique else f"{index.kind} " if index.kind != "BTREE" else ""
+    ordered = zip(index.columns, index.descending, strict=True)
+    columns = ", ".join(f"{quote(name)}{' DESC' if descending else ''}" for name, descending in ordered)
+    return f"CREATE {kind}INDEX {quote(index.name)} ON {quote(association.name)} ({columns})"
 
 
 def create_index(association: Association, index: Index) -> str:
     """CREATE INDEX for an index over MySQL columns."""
     table = _table(association, [sa.Column(name, quote=True) for name in index.columns])
-    name = f"{'uq' if index.unique else 'ix'}_{association.indexes.index(index)}_{'_'.join(index.columns)}"[
-        :64
-    ].rstrip()
-    return _compile(CreateIndex(sa.Index(name, *(table.c[name] for name in index.columns), unique=index.unique)))
+    columns = (table.c[name] for name in index.columns)
+    return _compile(CreateIndex(sa.Index(index_name(association, index), *columns, unique=index.unique)))
+
+
+def index_name(association: Association, index: Index) -> str:
+    name = f"{'uq' if index.unique else 'ix'}_{association.indexes.index(index)}_{'_'.join(index.columns)}"
+    return name[:64].rstrip()
+
+
+def drop_index(association: Association, index: Index) -> str:
+    return f"DROP INDEX {quote(index_name(association, index))} ON {quote(association.name)}"
 
 
 def table_comment(association: Association) -> str:
@@ -66,7 +101,11 @@ def drop_table(name: str) -> str:
 
 def add_column(association: Association, column: Column, literal: Literal) -> str:
     table = _table(association, [_column(column, literal)])
-    return f"ALTER TABLE {quote(association.name)} ADD COLUMN {_compile(CreateColumn(table.c[column.name]))}"
+    position = ""
+    if column.name in association.by_name:
+        names = [one.name for one in association.table_columns]
+        position = f" AFTER {quote(names[names.index(column.name) - 1])}"  # the key columns come first
+    return f"ALTER TABLE {quote(association.name)} ADD COLUMN {_compile(CreateColumn(table.c[column.name]))}{position}"
 
 
 def modify_column(association: Association, column: Column, literal: Literal) -> str:

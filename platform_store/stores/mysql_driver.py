@@ -12,19 +12,21 @@ import datetime
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 import weakref
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 from pymysql import converters
 from pymysql.connections import Connection as _Connection
 from pymysql.connections import MySQLResult
-from pymysql.constants import CLIENT, CR, ER, FIELD_TYPE
+from pymysql.constants import CLIENT, COMMAND, CR, ER, FIELD_TYPE
 from pymysql.cursors import Cursor, SSCursor
+from pymysql.protocol import FieldDescriptorPacket
 
 from platform_store.config import MysqlConfig
 from platform_store.errors import (
@@ -38,11 +40,13 @@ from platform_store.errors import (
 )
 from platform_store.stores.base import DuplicateKey, NotGrouped, Parameters, StaleAssociation
 from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS
+from platform_store.stores.mysql_wire import Wire
 
 __all__ = [
     "Connection",
     "Cursor",
     "Driver",
+    "Pool",
     "forsake",
     "literal",
     "pool",
@@ -53,7 +57,25 @@ __all__ = [
 ]
 
 _PING_AFTER_IDLE = 1.0  # seconds
+_RECEIVED = 256 * 1024  # bytes, of an answer at once
 _UPLOAD_PACKET = 1024 * 1024  # bytes: each is a wait for the interpreter, where another thread is busy
+
+_PREPARED = struct.Struct("<xIH")  # what is said of a prepared statement: its number, and how many columns it has
+_EXECUTE = struct.Struct("<IBI")  # number, no cursor, once
+_NUMBER = struct.Struct("<I")
+_FIXED = {
+    FIELD_TYPE.TINY: "b",
+    FIELD_TYPE.SHORT: "h",
+    FIELD_TYPE.YEAR: "h",
+    FIELD_TYPE.INT24: "4s",  # as BSON has it
+    FIELD_TYPE.LONG: "4s",
+    FIELD_TYPE.LONGLONG: "q",
+    FIELD_TYPE.FLOAT: "4s",
+    FIELD_TYPE.DOUBLE: "8s",
+}
+_UNSIGNED_FIXED = {**_FIXED, FIELD_TYPE.TINY: "B", FIELD_TYPE.SHORT: "H", FIELD_TYPE.INT24: "I", FIELD_TYPE.LONG: "I",
+                   FIELD_TYPE.LONGLONG: "Q"}  # fmt: skip
+_UNSIGNED = 32  # a column's flag
 
 _SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
 
@@ -247,6 +269,39 @@ class Connection(_Base):
             self.write_packet(data[first : first + _UPLOAD_PACKET])
         self.write_packet(b"")
 
+    def prepared(self, statement: str) -> tuple[int, Wire]:
+        """Prepares a statement without parameters and runs it; its number, and its rows to come.
+
+        None of PyMySQL's own reading is done for the rows, so it is the connection's last statement until
+        :meth:`forget_prepared`, which takes for granted that every row was read.
+        """
+        private: Any = self
+        private._execute_command(COMMAND.COM_STMT_PREPARE, statement)
+        number, columns = _PREPARED.unpack_from(private._read_packet().get_all_data())
+        self._definitions(columns)
+        private._execute_command(COMMAND.COM_STMT_EXECUTE, _EXECUTE.pack(number, 0, 1))
+        columns = private._read_packet().read_length_encoded_integer()
+        codes = [_code(column) for column in self._definitions(columns)]
+        private._sock.settimeout(self._read_timeout)
+        return number, Wire(codes, self._receive, _refuse)
+
+    def _definitions(self, columns: int) -> list[FieldDescriptorPacket]:
+        private: Any = self
+        definitions = [private._read_packet(FieldDescriptorPacket) for _ in range(columns)]
+        private._read_packet()  # says that there are no more
+        return definitions
+
+    def _receive(self) -> bytes:
+        private: Any = self
+        received: bytes = private._rfile.read1(_RECEIVED)
+        if not received:
+            raise pymysql.OperationalError(CR.CR_SERVER_LOST, "the connection ended within an answer")
+        return received
+
+    def forget_prepared(self, number: int) -> None:
+        private: Any = self
+        private._execute_command(COMMAND.COM_STMT_CLOSE, _NUMBER.pack(number))  # there is no answer
+
     @property
     def warning_count(self) -> int:
         """Of the last statement, notes included."""
@@ -294,6 +349,16 @@ class Connection(_Base):
             os.close(descriptor)
 
 
+def _code(column: FieldDescriptorPacket) -> str:
+    """The ``struct`` code of a column's values; "" where they have a length."""
+    described: Any = column
+    return (_UNSIGNED_FIXED if described.flags & _UNSIGNED else _FIXED).get(described.type_code, "")
+
+
+def _refuse(packet: bytes) -> None:
+    pymysql.err.raise_mysql_exception(packet)
+
+
 def _check_numbering(increment: int, offset: int) -> None:
     """At every connect: what was set globally meanwhile holds for new connections."""
     if (increment, offset) != (1, 1):
@@ -318,12 +383,15 @@ class Driver:
         return connection
 
 
-def pool(driver: Driver, size: int, settings: Mapping[str, Any]) -> PooledDB:
+Pool: TypeAlias = PooledDB
+
+
+def pool(driver: Driver, size: int, settings: Mapping[str, Any]) -> Pool:
     """Connections kept open for the next lease, at most ``size``."""
     return PooledDB(driver, maxcached=size, ping=0, reset=False, failures=(_NeverRaised,), **settings)
 
 
-def forsake(pool: PooledDB) -> None:
+def forsake(pool: Pool) -> None:
     """In a forked child: lets the parent's pool go. A thread of the parent may have held its lock."""
     pool._lock = threading.Condition()  # its finalizer takes it
 

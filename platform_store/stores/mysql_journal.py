@@ -10,17 +10,20 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import bson
 
-from platform_store.association import Association
+from platform_store.association import Association, KeyValues
 from platform_store.errors import TransientError, Unavailable, ValueRejected
+from platform_store.halves import CODEC_OPTIONS
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import Backlog, DuplicateKey, Entry, Position, Version
 from platform_store.stores.mysql import MysqlConnections
 from platform_store.stores.mysql_session import MysqlSession
 from platform_store.stores.mysql_sql import DONE_INTENT, JOURNAL, OPEN_INTENT, PENDING, SET_ASIDE, STATE
+
+T = TypeVar("T")
 
 _IDS_PER_STATEMENT = 500
 _PENDING_BYTES = 32 * 1024 * 1024  # of documents held at once while entries are brought to MongoDB
@@ -236,6 +239,19 @@ def remove_entries(session: MysqlSession, revisions: Sequence[int]) -> None:
         session.execute(f"DELETE j FROM {sql.entries_by_id(len(batch))}", batch)
 
 
-def _batches(revisions: Sequence[int]) -> Iterator[Sequence[int]]:
-    for first in range(0, len(revisions), _IDS_PER_STATEMENT):
-        yield revisions[first : first + _IDS_PER_STATEMENT]
+def awaited(session: MysqlSession, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+    """See :class:`platform_store.stores.base.RowTransaction`."""
+    wanted = {bson.encode({"_id": association.encode_id(key)}): key for key in keys}
+    found: set[KeyValues] = set()
+    for batch in _batches(list(wanted)):
+        entries = f"{sql.KEYS_OF_ENTRIES}({sql.placeholders(len(batch))})"
+        found.update(wanted[row_key] for (row_key,) in session.rows(entries, [association.table_id, *batch]))
+    for (row_key,) in session.rows(sql.KEYS_OF_INTENTS, [association.table_id]):
+        announced = (bson.encode({"_id": one}) for one in bson.decode(row_key, CODEC_OPTIONS)["_ids"])
+        found.update(wanted[one] for one in announced if one in wanted)
+    return found
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(items), _IDS_PER_STATEMENT):
+        yield items[first : first + _IDS_PER_STATEMENT]

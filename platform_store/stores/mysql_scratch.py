@@ -21,7 +21,8 @@ from platform_store.stores.mysql_codes import DUPLICATES, MAY_NOT_SET, NO_SUCH_T
 from platform_store.stores.mysql_driver import Cursor as DriverCursor
 from platform_store.stores.mysql_driver import describe_code
 from platform_store.stores.mysql_session import MysqlSession, ResultStream
-from platform_store.stores.mysql_staging import Stager, Texts
+from platform_store.stores.mysql_staging import Stager
+from platform_store.stores.mysql_upload import Texts
 from platform_store.stores.scratch import KeyRow, Scratch
 
 _ENGINES = ("InnoDB", "MyISAM")  # the second has room for more columns; MySQL's own temporary tables are no choice

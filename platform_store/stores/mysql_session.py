@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from platform_store.errors import OutcomeUnknown, PlatformStoreError, Unavailable
 from platform_store.stores.base import DuplicateKey, Parameters, StaleAssociation
 from platform_store.stores.mysql_driver import Connection, Cursor, stream, translated
+from platform_store.stores.mysql_wire import RowSplitter, Split
 
 _BEGIN = "START TRANSACTION"
 _MAX_STATEMENT = 512 * 1024  # characters of one multi-row statement, and of statements packed together
@@ -228,6 +229,25 @@ class MysqlSession:
         """Runs a statement whose rows are read as they are asked for."""
         self.flush()
         return stream(self._raw, sql, parameters)
+
+    def columns(self, sql: str, parameters: Sequence[object], codes: Sequence[str], size: int, overhead: int) -> Split:
+        """The rows of a statement as the server sends them, up to a size; a rest costs the connection.
+
+        Raises StaleAssociation where the columns are not of these codes (see :class:`Wire`).
+        """
+        self.flush()
+        statement = self._text(sql, parameters)
+        with translated():
+            number, wire = self._raw.prepared(statement)
+            if list(wire.codes) != list(codes):
+                self._raw.abandon()
+                raise StaleAssociation(f"the columns are {list(wire.codes)}, not {list(codes)}")
+            found = RowSplitter(wire).split(size, overhead)
+            if found.ended:
+                self._raw.forget_prepared(number)
+            else:
+                self._raw.abandon()
+        return found
 
     def hanger_up(self) -> Callable[[], None]:
         """What ends the connection as it is now from another thread, without the server's help; may be called late."""

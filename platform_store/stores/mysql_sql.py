@@ -18,6 +18,8 @@ from platform_store.rows import Selection
 CATALOG = OWN_PREFIX + "table"
 JOURNAL = OWN_PREFIX + "journal"
 STATE = OWN_PREFIX + "state"
+JOB = OWN_PREFIX + "job"
+JOB_PART = OWN_PREFIX + "job_part"
 
 PENDING, OPEN_INTENT, DONE_INTENT, SET_ASIDE = 0, 1, 2, 3
 """States of a journal row. An intent announces the documents of many new rows and holds none itself."""
@@ -59,6 +61,30 @@ CREATE_OWN_TABLES = (
         server VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL
     ) ENGINE=InnoDB COMMENT='platform_store: one row, what its processes agree on'
     """,
+    f"""
+    CREATE TABLE IF NOT EXISTS {JOB} (
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+        status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        unfinished VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
+        owner BINARY(16) NULL,
+        lease TIMESTAMP(3) NULL,
+        heard TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+        spec LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+        state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+        UNIQUE KEY one_at_a_time (kind, unfinished)
+    ) ENGINE=InnoDB COMMENT='platform_store: one row for each long operation'
+    """,
+    f"""
+    CREATE TABLE IF NOT EXISTS {JOB_PART} (
+        job BIGINT UNSIGNED NOT NULL,
+        number INT UNSIGNED NOT NULL,
+        done BOOLEAN NOT NULL DEFAULT FALSE,
+        state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+        PRIMARY KEY (job, number)
+    ) ENGINE=InnoDB COMMENT='platform_store: how far the parts of a long operation are'
+    """,
 )
 JOURNAL_IS_CURRENT = (
     "SELECT 1 FROM information_schema.COLUMNS "
@@ -82,6 +108,8 @@ HAS_STATE_ROW = f"SELECT 1 FROM {STATE}"
 INSERT_STATE_ROW = f"INSERT INTO {STATE} (id) VALUES (1)"
 REMOVALS = f"SELECT removals FROM {STATE} WHERE id = 1"
 NOTE_REMOVAL = f"UPDATE {STATE} SET removed_to = GREATEST(removed_to, %s), removals = removals + 1 WHERE id = 1"
+
+UPDATE_PART = f"UPDATE {JOB_PART} SET state = %s, done = %s WHERE job = %s AND number = %s"
 
 LOAD_CATALOG = f"SELECT name, id, epoch, state, storage_format, definition FROM {CATALOG}"
 FENCE = f"SELECT epoch FROM {CATALOG} WHERE id = %s LOCK IN SHARE MODE"
@@ -109,6 +137,11 @@ BEGIN_SNAPSHOT = (
 )
 
 _DATE_CASTS = {"DATE": "DATE", "DATETIME": "DATETIME"}
+
+KEYS_OF_ENTRIES = (
+    f"SELECT row_key FROM {JOURNAL} WHERE table_id = %s AND state IN ({PENDING}, {SET_ASIDE}) AND row_key IN "
+)
+KEYS_OF_INTENTS = f"SELECT row_key FROM {JOURNAL} WHERE table_id = %s AND state = {OPEN_INTENT}"
 
 
 def entries_by_id(count: int) -> str:
@@ -145,8 +178,9 @@ def range_sql(
 ) -> tuple[str, list[Any]]:
     """``(condition, parameters)`` of a key range of ``t``: both ends included, strictly after ``after``."""
     conditions, parameters = [], []
-    for bound, comparison, inclusive in ((start, ">", True), (stop, "<", True), (after, ">", False)):
-        if bound is None or (bound is start and after is not None):
+    lower = start if after is None else None
+    for bound, comparison, inclusive in ((lower, ">", True), (stop, "<", True), (after, ">", False)):
+        if bound is None:
             continue
         condition, values = _bound_sql(association, key_parameters(association, bound), comparison, inclusive)
         conditions.append(condition)
@@ -231,13 +265,13 @@ def update_row(association: Association, assignments: Sequence[str], key: KeyVal
     return f"UPDATE {quote(association.name)} AS t SET {', '.join(assignments)} WHERE {condition}", parameters
 
 
-def lock_rows(association: Association, condition: str, *, limit: bool = False) -> str:
-    """Locks rows; the pending document of each row's revision comes along."""
+def lock_rows(association: Association, condition: str, *, pending: bool = True, limit: bool = False) -> str:
+    """Locks rows. ``pending``: the pending document of each row's revision comes along."""
     keys = key_order(association)
-    pending = f"(SELECT j.document FROM {JOURNAL} AS j WHERE {_is_pending(association)})"
+    document = f"(SELECT j.document FROM {JOURNAL} AS j WHERE {_is_pending(association)})"
     order = f" ORDER BY {keys} LIMIT %s" if limit else ""
     return (
-        f"SELECT {keys}, {_revision(association)}, {'NULL' if limit else pending} "
+        f"SELECT {keys}, {_revision(association)}, {document if pending else 'NULL'} "
         f"FROM {quote(association.name)} AS t WHERE {condition}{order} FOR UPDATE"
     )
 
@@ -288,6 +322,20 @@ def _derived(column: Column) -> str:
     if column.type.base in ("CHAR", "VARCHAR"):
         return f"CAST(%s AS CHAR CHARACTER SET utf8mb4) COLLATE {column.attribute.collation}"
     return "%s"
+
+
+@lru_cache(maxsize=256)
+def _exact_head(association: Association, columns: tuple[Column, ...]) -> str:
+    expressions = [column.codec.exact_sql(f"t.{quote(column.name)}") for column in columns]
+    selected = ", ".join(
+        [_revision(association), *(f"t.{quote(name)}" for name in association.key_names), *expressions]
+    )
+    return f"SELECT {selected} FROM {CATALOG} AS c JOIN {quote(association.name)} AS t WHERE "
+
+
+def read_exact(association: Association, columns: tuple[Column, ...], condition: str) -> str:
+    """Revision, key and columns without loss; the parameters after the condition's are the table's id and the epoch."""
+    return f"{_exact_head(association, columns)}{condition} AND c.id = %s AND c.epoch = %s"
 
 
 def exact_columns(association: Association, columns: Sequence[Column]) -> str:

@@ -34,6 +34,7 @@ _INTEGERS: Final = frozenset({int, Int64})
 _STRINGS: Final = frozenset({str})
 _BYTES: Final = frozenset({bytes})
 _DATES: Final = frozenset({datetime})
+_REMEMBERED: Final = 1 << 15
 _MOMENT_WIDTH: Final = len("YYYY-MM-DD HH:MM:SS.ffffff")
 _MIDNIGHT: Final = " 00:00:00"
 _SMALLEST_GEOMETRY: Final = 9  # bytes of SRID and header
@@ -143,7 +144,7 @@ def _fast(codec: Codec, slow: Callable[[object], str]) -> _Fast:
         "DECIMAL": _Fast(frozenset({Decimal128}), _decimals),
         "DOUBLE": _Fast(frozenset({float}), _doubles),
         "FLOAT": _Fast(frozenset({float}), _singles),
-        "DATE": _Fast(_DATES, _days),
+        "DATE": _Fast(_DATES, partial(_days, {})),
         "TIME": _Fast(_INTEGERS, partial(_times, 10 ** (6 - sql_type.fsp))),
         "JSON": _Fast(frozenset({dict, list, str, int, Int64, float, bool}), partial(_json, slow)),
     }
@@ -191,9 +192,20 @@ def _few(slow: Callable[[object], str], values: Sequence[Any]) -> list[str]:
     return [known[value] for value in values]
 
 
-def _days(values: Sequence[datetime]) -> list[str] | None:
-    texts = [value.isoformat(" ") for value in values]
-    return [text[:10] for text in texts] if all(text[10:] == _MIDNIGHT for text in texts) else None
+def _days(known: dict[datetime, str], values: Sequence[datetime]) -> list[str] | None:
+    """Of days, of which there are few: each is looked at once."""
+    try:
+        return list(map(known.__getitem__, values))
+    except KeyError:
+        pass
+    days = {value: value.isoformat(" ") for value in set(values)}
+    if any(text[10:] != _MIDNIGHT for text in days.values()):
+        return None
+    days = {value: text[:10] for value, text in days.items()}
+    if len(known) > _REMEMBERED:
+        known.clear()
+    known.update(days)
+    return list(map(days.__getitem__, values))
 
 
 def _dates(fsp: int, values: Sequence[datetime]) -> list[str] | None:

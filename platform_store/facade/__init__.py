@@ -15,7 +15,11 @@ from platform_store.config import Config
 from platform_store.delete import Deleter
 from platform_store.doctor import Doctor
 from platform_store.errors import ConfigError
+from platform_store.facade.building import attendants, build_stores
+from platform_store.facade.moving import Moving
 from platform_store.journal import Journal
+from platform_store.migration.migrate import Migrator
+from platform_store.migration.move import Mover
 from platform_store.query.result import QueryResult
 from platform_store.query.run import Querier
 from platform_store.read import Reader, Runner
@@ -36,20 +40,19 @@ from platform_store.records import (
     TableDescription,
     WriteCounts,
 )
-from platform_store.recovery import Recovery, Renewal
+from platform_store.recovery import Recovery
 from platform_store.schema import Schema
-from platform_store.stores.base import DocumentStore, Parameters, RowStore
-from platform_store.stores.embedded import EmbeddedStore
-from platform_store.stores.mongodb import MongoDocumentStore
-from platform_store.stores.mysql_rows import MysqlRowStore
-from platform_store.sweep import Sweeper
+from platform_store.stores.base import Parameters
 from platform_store.transaction import Transaction, Transactions
+from platform_store.verify.verifier import Verifier
 from platform_store.write import Writer
+
+__all__ = ["Platform", "build_stores"]
 
 T = TypeVar("T")
 
 
-class Platform:
+class Platform(Moving):
     """One store made of MySQL and MongoDB, or of one SQLite file.
 
     Open it with :meth:`open` or :meth:`embedded`, and close it, or use it as a context manager. An open platform is
@@ -63,7 +66,7 @@ class Platform:
     def __init__(self, config: Config):
         """Connects the stores that ``config`` describes. Applications call :meth:`open` or :meth:`embedded`."""
         self._config = config
-        self._rows, self._documents = _build(config)
+        self._rows, self._documents = build_stores(config)
         self._journal = Journal(
             self._rows,
             self._documents,
@@ -85,8 +88,13 @@ class Platform:
         self._deleter = Deleter(self._rows, self._documents, self._catalog, self._journal)
         self._transactions = Transactions(self._rows, self._documents, self._catalog, self._journal)
         self._querier = Querier(self._rows, self._documents, self._catalog, config.query)
+        self._mover = Mover(
+            self._rows, self._documents, self._catalog, self._journal, max_entries=config.journal.max_entries
+        )
+        self._verifier = Verifier(self._rows, self._documents, self._catalog, self._journal)
+        self._migrator = Migrator(self._rows, self._documents, config)
         self._doctor = Doctor(self._rows, self._documents, self._catalog)
-        self._recovery, self._reaper = _attendants(self._rows, self._documents, self._catalog, self._journal, config)
+        self._recovery, self._reaper = attendants(self._rows, self._documents, self._catalog, self._journal, config)
         if self._reaper is not None:
             self._journal.attend = self._reaper.ensure
             self._reaper.ensure()
@@ -426,32 +434,3 @@ def _config_of(config: str | os.PathLike[str] | Config | None, mysql: str | None
     if mysql is not None or mongodb is not None:
         raise ConfigError("give a configuration or URLs, not both")
     return config if isinstance(config, Config) else Config.load(config)
-
-
-def _build(config: Config) -> tuple[RowStore, DocumentStore]:
-    if config.embedded is not None:
-        store = EmbeddedStore(config.embedded)
-        return store.rows, store.documents
-    assert config.mysql is not None
-    assert config.mongodb is not None
-    rows = MysqlRowStore(config.mysql)
-    with ExitStack() as undo:
-        undo.callback(rows.close)
-        documents = MongoDocumentStore(config.mongodb)
-        undo.callback(documents.close)
-        documents.check_deployment()
-        undo.pop_all()
-    return rows, documents
-
-
-def _attendants(
-    rows: RowStore, documents: DocumentStore, catalog: Catalog, journal: Journal, config: Config
-) -> tuple[Recovery, Reaper] | tuple[None, None]:
-    """Who looks after the journal; nobody where there is none."""
-    store, target, admission = rows.journal, documents.target, journal.admission
-    if store is None or target is None or admission is None:
-        return None, None
-    renewal = Renewal(rows, store, catalog, journal)
-    sweeper = Sweeper(store, target, admission, renewal.renew)
-    recovery = Recovery(store, target, catalog, journal, admission, sweeper, renewal)
-    return recovery, Reaper(journal, store, documents, sweeper, catalog, config.journal)

@@ -1,0 +1,380 @@
+"""The transactions of the write path, in MySQL and MariaDB."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import bson
+
+from platform_store.association import Association, Column, KeyValues
+from platform_store.errors import (
+    Conflict,
+    Diverged,
+    RowExists,
+    TransientError,
+    Unavailable,
+    ValueRejected,
+)
+from platform_store.names import quote
+from platform_store.rows import NewRow, Selection
+from platform_store.sqltypes import INTEGER_BITS
+from platform_store.stores import mysql_sql as sql
+from platform_store.stores.base import (
+    DuplicateKey,
+    Entry,
+    Exact,
+    Fetched,
+    Locked,
+    StaleAssociation,
+)
+from platform_store.stores.mysql_exact import exact_many
+from platform_store.stores.mysql_fetch import KEYS_PER_STATEMENT, batches, fetch_many
+from platform_store.stores.mysql_journal import MysqlJournal, awaited, operation_id
+from platform_store.stores.mysql_session import Answer, DuplicateRow, MysqlSession, Statement
+
+_SAVEPOINT = "SAVEPOINT one_change"
+
+
+def _judge_stamped(association: Association, expected: int, answer: Answer) -> None:
+    if answer.matched != expected:
+        raise Diverged(f"a revision matched {answer.matched} rows, not {expected}", table=association.name)
+
+
+def _judge_deleted(association: Association, expected: int, answer: Answer) -> None:
+    if answer.matched != expected:
+        raise Diverged(f"{answer.matched} rows were deleted where {expected} were locked", table=association.name)
+
+
+def _taken(association: Association, key: KeyValues | None) -> Conflict:
+    return Conflict(
+        "another row holds the same values in a unique index; nothing was written",
+        table=association.name,
+        key=None if key is None else association.public_key(key),
+    )
+
+
+def _at(error: Exception, association: Association, key: KeyValues | None) -> Exception:
+    """Table and key filled into what MySQL refuses."""
+    public = None if key is None else association.public_key(key)
+    if isinstance(error, ValueRejected):
+        return error.at(association.name, None, public)
+    return error.at(association.name, public) if isinstance(error, Conflict) else error
+
+
+class MysqlTransaction:
+    """One transaction at READ COMMITTED. See :class:`platform_store.stores.base.RowTransaction`."""
+
+    def __init__(self, session: MysqlSession, journal: MysqlJournal):
+        self._session, self._journal = session, journal
+        self._nonce = os.urandom(16)
+        self._first_revision = 0  # with the nonce it names the transaction, should its COMMIT be lost
+        self._table = ""
+        self._changed = False
+        self.server = session.server
+        self.committed = False
+
+    def fence(self, association: Association, *, at_once: bool = False) -> None:
+        def judge(answer: Answer) -> None:
+            if answer.rows != ((association.epoch,),):
+                raise StaleAssociation(association.name)
+
+        self._table = association.name
+        self._session.later(Statement(sql.FENCE, [association.table_id], judge))
+        if at_once:
+            self._session.flush()
+
+    def lock(
+        self, association: Association, keys: Sequence[KeyValues], *, pending: bool = True
+    ) -> dict[KeyValues, Locked]:
+        locked: dict[KeyValues, Locked] = {}
+        for batch in batches(association, keys):
+            condition, parameters = sql.key_sql(association, batch)
+            alone = pending and len(batch) == 1
+            rows = self._session.rows(sql.lock_rows(association, condition, pending=alone), parameters)
+            if pending and not alone:
+                # The journal is read as of the first row that was found. Only a statement that waits for none of them
+                # sees what the writers have committed who held the others.
+                rows = self._session.rows(sql.lock_rows(association, condition), parameters)
+            for row in rows:
+                found = _locked(row)
+                locked[found.key if association.exact_keys else batch[0]] = found
+        return locked
+
+    def lock_range(
+        self, association: Association, start: KeyValues | None, stop: KeyValues | None, limit: int
+    ) -> list[Locked]:
+        condition, parameters = sql.range_sql(association, start, stop)
+        statement = sql.lock_rows(association, condition, pending=False, limit=True)
+        return [_locked(row) for row in self._session.rows(statement, [*parameters, limit])]
+
+    def insert(self, association: Association, rows: Sequence[NewRow]) -> list[KeyValues]:
+        self._changed = True
+        if len(rows) == 1 and rows[0].key is not None:
+            self._insert_later(association, rows[0], rows[0].key)
+            return [rows[0].key]
+        names = tuple(column.name for column in association.table_columns if not column.generated)
+        head = sql.insert_head(association, names)
+        # Values that MySQL allocates are consecutive only where every row of the statement takes one.
+        given = _in_key_order([(row.key, row) for row in rows if row.key is not None])
+        named = [_insert_row(association, names, row) for _, row in given]
+        self._insert(association, head, named, [key for key, _ in given])
+        automatic = [_insert_row(association, names, row) for row in rows if row.key is None]
+        allocated = iter(self._insert(association, head, automatic, []))
+        return [(next(allocated),) if row.key is None else row.key for row in rows]
+
+    def _insert_later(self, association: Association, row: NewRow, key: KeyValues) -> None:
+        names = tuple(column.name for column in association.table_columns if not column.generated)
+        places, parameters = _insert_row(association, names, row)
+
+        def failed(error: Exception) -> Exception:
+            if isinstance(error, DuplicateKey):
+                return self._duplicate(association, [key])
+            return _at(error, association, key)
+
+        head = sql.insert_head(association, names)
+        self._session.later(Statement(head + places, parameters, failed=failed))
+
+    def _insert(
+        self,
+        association: Association,
+        head: str,
+        filled: Sequence[tuple[str, Sequence[object]]],
+        keys: Sequence[KeyValues],
+    ) -> list[int]:
+        """Inserts rows that all have a key in ``keys``, or all none yet; returns what MySQL allocated."""
+        try:
+            return self._session.insert_rows(head, filled)
+        except DuplicateRow as error:
+            raise self._duplicate(association, keys[error.before :]) from None
+        except (ValueRejected, Conflict) as error:
+            raise _at(error, association, keys[0] if len(keys) == 1 else None) from None
+
+    def _duplicate(self, association: Association, keys: Sequence[KeyValues]) -> Exception:
+        """Which error a duplicate is; the transaction is still alive, so the rows that are there can be asked for.
+
+        They are not locked: the failed INSERT holds shared locks on them, as other failed INSERTs of the same keys do,
+        and none of them could make its own exclusive without a deadlock.
+        """
+        taken = self._present(association, keys)
+        for key in keys:
+            if key in taken:
+                return RowExists(association.name, association.public_key(key))
+            taken.add(key)  # the same key later in the batch
+        if not keys and self._exhausted(association):
+            return ValueRejected("the AUTO_INCREMENT column has no number left", table=association.name)
+        return _taken(association, keys[0] if len(keys) == 1 else None)
+
+    def _exhausted(self, association: Association) -> bool:
+        """Whether the highest number is taken: MySQL, unlike MariaDB, then allocates it again."""
+        column = association.auto_column
+        if column is None or column.type.base not in INTEGER_BITS:
+            return False
+        highest = 2 ** (INTEGER_BITS[column.type.base] - (not column.type.unsigned)) - 1
+        return bool(self._present(association, [(highest,)]))
+
+    def _present(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+        """Which of these keys, as they are spelled here, have a row."""
+        taken: set[KeyValues] = set()
+        for batch in batches(association, keys):
+            condition, parameters = sql.key_sql(association, batch)
+            found = self._session.rows(sql.select_keys(association, condition), parameters)
+            taken.update(found if association.exact_keys else batch[: len(found)])
+        return taken
+
+    def update(self, association: Association, key: KeyValues, values: Mapping[str, object]) -> None:
+        assignments = [f"t.{quote(name)} = %s" for name in values]
+        self._update(association, key, assignments, _parameters(association, values))
+
+    def reset(self, association: Association, key: KeyValues, row: NewRow) -> None:
+        columns = [column for column in association.table_columns if _resettable(column, row)]
+        assignments = [
+            f"t.{quote(column.name)} = {'%s' if column.name in row.mysql else 'DEFAULT'}" for column in columns
+        ]
+        named = {column.name: row.mysql[column.name] for column in columns if column.name in row.mysql}
+        if assignments:
+            self._update(association, key, assignments, _parameters(association, named))
+
+    def _update(
+        self, association: Association, key: KeyValues, assignments: Sequence[str], parameters: Sequence[object]
+    ) -> None:
+        self._changed = True
+        statement, key_parameters = sql.update_row(association, assignments, key)
+
+        def failed(error: Exception) -> Exception:
+            return _taken(association, key) if isinstance(error, DuplicateKey) else _at(error, association, key)
+
+        self._session.later(Statement(statement, [*parameters, *key_parameters], failed=failed))
+
+    def delete(self, association: Association, keys: Sequence[KeyValues]) -> None:
+        self._changed = True
+        for first in range(0, len(keys), KEYS_PER_STATEMENT):
+            batch = keys[first : first + KEYS_PER_STATEMENT]
+            condition, parameters = sql.key_sql(association, batch)
+            key = batch[0] if len(batch) == 1 else None
+            self._session.later(
+                Statement(
+                    sql.delete_rows(association, condition),
+                    parameters,
+                    partial(_judge_deleted, association, len(batch)),
+                    partial(_at, association=association, key=key),
+                )
+            )
+
+    def fetch(self, selection: Selection, key: KeyValues) -> Fetched | None:
+        return fetch_many(self._session, selection, [key])[0]
+
+    def exact(self, association: Association, columns: Sequence[Column], key: KeyValues) -> dict[str, object]:
+        statement = sql.exact_columns(association, columns)
+        ((*values,),) = self._session.rows(statement, sql.key_parameters(association, key))
+        return {
+            column.name: None if value is None else column.codec.from_exact(value)
+            for column, value in zip(columns, values, strict=True)
+        }
+
+    def exact_many(
+        self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
+    ) -> dict[KeyValues, Exact]:
+        return exact_many(self._session, association, columns, keys)
+
+    def record(
+        self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+    ) -> list[Entry]:
+        identifiers = [association.encode_id(key) for key, _ in entries]
+        rows = [
+            (
+                association.table_id,
+                association.epoch,
+                bson.encode({"_id": identifier}),
+                self._nonce,
+                0 if image is None else len(image),
+                image,
+            )
+            for identifier, (_, image) in zip(identifiers, entries, strict=True)
+        ]
+        if len(rows) == 1:
+            revisions = [self._record_one(association, entries[0][0], rows[0])]
+        else:
+            revisions = self._session.insert_rows(sql.INSERT_ENTRIES, [(sql.ENTRY, row) for row in rows])
+            changed = zip(entries, revisions, strict=True)
+            self._stamp(association, [(key, revision) for (key, image), revision in changed if image is not None])
+        self._first_revision = self._first_revision or revisions[0]
+        return [
+            Entry(revision, association.name, identifier, image, fresh)
+            for revision, identifier, (_, image) in zip(revisions, identifiers, entries, strict=True)
+        ]
+
+    def _record_one(self, association: Association, key: KeyValues, row: Sequence[object]) -> int:
+        """Journals one document and stamps its row in the same packet, by the number that MySQL remembers."""
+        journalled = Statement(sql.INSERT_ENTRIES + sql.ENTRY, row)
+        if row[-1] is None:
+            return self._session.run(journalled)[0].last_id
+        stamped = Statement(
+            sql.stamp_last(association),
+            sql.key_parameters(association, key),
+            partial(_judge_stamped, association, 1),
+        )
+        return self._session.run(journalled, stamped)[0].last_id
+
+    def _stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
+        size = 500 if association.exact_keys else 1
+        for first in range(0, len(revisions), size):
+            batch = revisions[first : first + size]
+            parameters: list[Any] = []
+            for key, revision in batch:
+                parameters += [revision, *sql.key_parameters(association, key)]
+            statement = sql.stamp_one(association) if len(batch) == 1 else sql.stamp_many(association, len(batch))
+            self._session.later(Statement(statement, parameters, partial(_judge_stamped, association, len(batch))))
+
+    def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:
+        self._session.flush()  # the rows are locked before their revision is given
+        return self._journal.announce(association, [association.encode_id(key) for key in keys], self._nonce)
+
+    def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
+        if self._session.execute(sql.CLAIM_INTENT, [revision, self._nonce]) != 1:
+            return False
+        self._first_revision = self._first_revision or revision
+        for batch in batches(association, keys):
+            condition, parameters = sql.key_sql(association, batch)
+            stamp = sql.stamp_alike(association, condition)
+            self._session.later(
+                Statement(stamp, [revision, *parameters], partial(_judge_stamped, association, len(batch)))
+            )
+        self._session.flush()
+        return True
+
+    def awaited(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
+        return awaited(self._session, association, keys) if keys else set()
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self._session.later(Statement(_SAVEPOINT))
+        before = self._first_revision
+        try:
+            yield
+            self._session.flush()
+        except TransientError:
+            raise  # a deadlock has rolled back everything; after a lock wait the caller gives everything up
+        except Unavailable as error:
+            if error.store == "mongodb":
+                self._undo(before)
+            raise
+        except Exception:  # whatever the change raised: it alone is undone
+            self._undo(before)
+            raise
+
+    def _undo(self, first_revision: int) -> None:
+        if not self._session.forget(_SAVEPOINT):
+            self._session.execute(f"ROLLBACK TO {_SAVEPOINT}")
+        self._first_revision = first_revision  # a number that was undone tells no outcome
+
+    def commit(self) -> None:
+        if self._changed and not self._first_revision:
+            # Nothing was journalled that could tell the outcome of a lost COMMIT: this does, and is swept away.
+            mark = Statement(sql.INSERT_MARK, [self._nonce])
+            self._first_revision = self._session.run(mark)[0].last_id
+        self._session.commit(self._table, operation_id(self._first_revision, self._nonce))
+        self.committed = True
+
+
+def _in_key_order(rows: list[tuple[KeyValues, NewRow]]) -> list[tuple[KeyValues, NewRow]]:
+    """The order in which all writers lock their rows, so that they wait for each other instead of deadlocking."""
+    try:
+        return sorted(rows, key=lambda row: row[0])
+    except TypeError:  # a type whose stored values have no order
+        return rows
+
+
+def _resettable(column: Column, row: NewRow) -> bool:
+    """Not so a column that MySQL numbers and ``row`` leaves out: an UPDATE allocates no number."""
+    numbered = column.attribute.auto_increment and row.mysql.get(column.name) is None
+    return not (column.key or column.generated or numbered)
+
+
+def _insert_row(association: Association, names: Sequence[str], row: NewRow) -> tuple[str, list[object]]:
+    """One row of a VALUES list: a placeholder for each value given, DEFAULT for the rest."""
+    places, parameters = [], []
+    for name in names:
+        if name in row.mysql:
+            places.append("%s")
+            parameters.append(_parameter(association.by_name[name], row.mysql[name]))
+        else:
+            # Under NO_AUTO_VALUE_ON_ZERO it is NULL that asks for a number; DEFAULT would be 0.
+            places.append("NULL" if association.by_name[name].attribute.auto_increment else "DEFAULT")
+    return f"({', '.join(places)})", parameters
+
+
+def _parameters(association: Association, values: Mapping[str, object]) -> list[object]:
+    return [_parameter(association.by_name[name], value) for name, value in values.items()]
+
+
+def _parameter(column: Column, stored: object) -> object:
+    return None if stored is None else column.codec.to_sql(stored)
+
+
+def _locked(row: Sequence[Any]) -> Locked:
+    *key, revision, pending = row
+    return Locked(tuple(key), revision, pending)
