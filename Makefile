@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
+JOBS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast bench torture fuzz lint servers servers-stop
 
@@ -19,7 +21,7 @@ demo: $(RUNTIME) ## run the main job (ARGS="--mysql URL --mongodb URL" for real 
 	@$(BIN)/platform-store demo $(ARGS)
 
 test: $(DEV) ## run all tests; real servers are brought up where none are given
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
 
 test-fast: $(DEV) ## run the tests that need no server
 	PLATFORM_STORE_NO_SERVERS=1 $(BIN)/python -m pytest -m "not real" tests/unit tests/contract $(ARGS)

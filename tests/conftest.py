@@ -102,9 +102,12 @@ def mongodb_database(mongodb_url: str) -> Iterator[str]:
 def _provided(config: pytest.Config) -> Servers:
     if SERVERS not in config.stash:
         try:
-            config.stash[SERVERS] = provide.provide(config.stash[RESOURCES])
+            servers = provide.provide(config.stash[RESOURCES])
         except UnreachableServer as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
+        config.stash[SERVERS] = servers
+        if not hasattr(config, "workerinput"):
+            provide.hand_on(servers)  # to the processes that the tests are shared out to
     return config.stash[SERVERS]
 
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from platform_store import Platform
 from platform_store.stores import mongodb_target
 from platform_store.stores.base import Entry
-from platform_store.stores.mysql_rows import MysqlTransaction
+from platform_store.stores.mysql_transaction import MysqlTransaction
 from platform_store.unit import Unit
 from tests.faults.child import Work
 

@@ -31,16 +31,18 @@ KNOWN = frozenset(
     _named(
         "rows",
         """
-        transaction transaction.exit fetch_many fetch_range load_catalog schema_lock schema_lock.exit add_association
+        transaction transaction.exit fetch_many fetch_range exact_many present
+        load_catalog schema_lock schema_lock.exit add_association
         put_association remove_association table_exists describe_foreign differences check_placeable create_table
-        adopt_table drop_table add_column tighten_column loosen_column drop_column rename_column is_empty
-        forget_revisions fill_keys query query_session findings close
+        adopt_table drop_table add_column tighten_column loosen_column drop_column rename_column uses_of_column
+        create_index drop_index is_empty about_rows forget_revisions fill_keys query query_session findings close
         """,
     )
     | _named(
         "rows.transaction",
         """
-        fence lock lock_range insert update reset delete fetch exact record announce claim savepoint
+        fence lock lock_range insert update reset delete fetch exact exact_many record announce claim awaited
+        savepoint
         savepoint.exit commit
         """,
     )
@@ -51,12 +53,16 @@ KNOWN = frozenset(
         note_ceiling note_accepted raise_revisions
         """,
     )
+    | _named("rows.bulk", "layout borders read take take.exit keys create index load remove")
+    | _named("documents.bulk", "bounds read sample describe put remove index take")
+    | _named("rows.jobs", "add load all find take save pause add_parts parts save_part remove busy")
     | _named(
         "documents",
         """
         fetch snapshot snapshot.exit latest latest.exit
         check_available collection_exists create_collection drop_collection unset_field
-        create_index identifiers stream uses_reserved_fields unique_indexes highest_revision count findings close
+        create_index drop_index discard identifiers stream in_byte_order between among remove
+        uses_reserved_fields unique_indexes highest_revision count findings close
         """,
     )
     | _named("documents.snapshot", "find size share close")
@@ -155,18 +161,18 @@ class At:
 @contextmanager
 def install(hook: Hook, known: Collection[str] = KNOWN) -> Iterator[None]:
     """Makes every Platform that is opened inside, in this process, call ``hook`` around each step."""
-    build: Callable[..., Any] = facade._build
+    build: Callable[..., Any] = facade.build_stores
 
     def wrapped(*arguments: Any, **options: Any) -> Any:
         rows, documents, *others = build(*arguments, **options)
         steps = _Steps(hook, known)
         return (steps.wrapped(rows, "rows"), steps.wrapped(documents, "documents"), *others)
 
-    facade._build = wrapped
+    facade.build_stores = wrapped
     try:
         yield
     finally:
-        facade._build = build
+        facade.build_stores = build
 
 
 class _Steps:

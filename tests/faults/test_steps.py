@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform_store.stores import base, scratch
+from platform_store.stores import base, bulk, documents, jobs, scratch
 from tests.faults import circumstances, expected, frozen, steps
 from tests.faults.bench import Bench, Circumstance, bench, killed_everywhere
 from tests.faults.broken import without
@@ -113,17 +113,21 @@ class TestStepsAreKnown:
             "rows": base.RowStore,
             "rows.transaction": base.RowTransaction,
             "rows.journal": base.JournalStore,
-            "documents": base.DocumentStore,
+            "rows.jobs": jobs.JobStore,
+            "rows.bulk": bulk.Tables,
+            "documents.bulk": bulk.Collections,
+            "documents": documents.DocumentStore,
             "documents.snapshot": scratch.DocumentSnapshot,
             "documents.latest": scratch.DocumentSnapshot,
-            "documents.target": base.DocumentTarget,
+            "documents.target": documents.DocumentTarget,
         }
         names = set()
         for way, protocol in parts.items():
             for name, method in inspect.getmembers(protocol, inspect.isfunction):
                 if not name.startswith("_"):
                     names.add(f"{way}.{name}")
-                    if "AbstractContextManager" in str(inspect.signature(method).return_annotation):
+                    returned = str(inspect.signature(method).return_annotation)
+                    if "AbstractContextManager" in returned or returned == "Taking":
                         names.add(f"{way}.{name}.exit")
         assert names == steps.KNOWN
 

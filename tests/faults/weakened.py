@@ -31,8 +31,8 @@ from platform_store.stores.mongodb_target import MongoDocumentTarget
 from platform_store.stores.mysql import MysqlConnections
 from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_journal import MysqlJournal
-from platform_store.stores.mysql_rows import MysqlTransaction
 from platform_store.stores.mysql_session import Answer, MysqlSession, Statement
+from platform_store.stores.mysql_transaction import MysqlTransaction
 from platform_store.sweep import Sweeper
 from platform_store.unit import Unit
 

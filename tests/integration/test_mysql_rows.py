@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -306,6 +307,37 @@ def _shown(store: MysqlRowStore, association: Association) -> list[list[tuple[ob
     shown.append([(row.key[0], row.revision, row.pending) for row in locked.values()])
     assert {type(revision) for rows in shown for _, revision, _ in rows} == {int}
     return shown
+
+
+def test_a_lock_that_was_waited_for_shows_what_its_holder_has_journalled(
+    servers_of_test: Servers, platform: Platform
+) -> None:
+    """The first row is free: whatever the statement reads of the journal, it begins to read before it waits."""
+    platform.create_table("card", CARD, flag=1)
+    platform.write_many("card", [{"id": key, "n": 0, "doc": 0} for key in range(2)])
+    platform.recover()
+    association = platform._catalog.get("card")
+    with row_store(servers_of_test) as store, store.transaction() as writer:
+        writer.fence(association)
+        writer.lock(association, [(1,)])
+        found: dict[KeyValues, bytes | None] = {}
+
+        def lock_both(_: int) -> None:
+            with store.transaction() as transaction:
+                transaction.fence(association)
+                locked = transaction.lock(association, [(0,), (1,)])
+                found.update((key, row.pending) for key, row in locked.items())
+
+        waiting = threading.Thread(target=lock_both, args=(0,))
+        waiting.start()
+        at_it = "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE '%(0, 1)%FOR UPDATE'"
+        while not servers_of_test.sql(at_it):
+            assert waiting.is_alive()
+        time.sleep(0.2)  # now it waits
+        writer.record(association, [((1,), b"pending")])
+        writer.commit()
+        waiting.join()
+    assert found == {(0,): None, (1,): b"pending"}
 
 
 def test_no_number_has_two_kinds() -> None:

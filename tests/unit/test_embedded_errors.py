@@ -130,7 +130,7 @@ def test_a_path_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "later.db"
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ConfigError, match="later version"):
         EmbeddedStore(EmbeddedConfig(path))
