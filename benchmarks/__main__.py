@@ -1,4 +1,7 @@
-"""Run the benchmarks on real servers: the library against what is written by hand; `query`: queries alone."""
+"""Run the benchmarks on real servers: the library against what is written by hand.
+
+Queries alone: `query`. Whole tables: `migrate`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import query, report
+from benchmarks import migrate, query, report
 from benchmarks.data import customers, sizes
 from benchmarks.harness import LEAST_REPETITIONS, Outcome, Unequal, repetitions, run
 from benchmarks.scenarios import SCENARIOS
@@ -24,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["query"]:
         return query.main(given[1:])
+    if given[:1] == ["migrate"]:
+        return migrate.main(given[1:])
     options = _parser().parse_args(given)
     row_bytes = sizes(customers(1, _SAMPLE))
     outcomes: list[Outcome] = []
