@@ -1,4 +1,5 @@
-# Each target makes what it needs; `make help` lists them. ARGS goes to the program that a target runs.
+# Each target makes what it needs; `make help` lists them. ARGS goes to the program that a target runs; JOBS=2 shares
+# the tests out to two processes.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,8 +7,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
-
-JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast bench torture fuzz lint servers servers-stop
@@ -21,7 +20,7 @@ demo: $(RUNTIME) ## run the main job (ARGS="--mysql URL --mongodb URL" for real 
 	@$(BIN)/platform-store demo $(ARGS)
 
 test: $(DEV) ## run all tests; real servers are brought up where none are given
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest $(if $(JOBS),--numprocesses $(JOBS) --dist loadscope) $(ARGS)
 
 test-fast: $(DEV) ## run the tests that need no server
 	PLATFORM_STORE_NO_SERVERS=1 $(BIN)/python -m pytest -m "not real" tests/unit tests/contract $(ARGS)

@@ -106,7 +106,7 @@ def _provided(config: pytest.Config) -> Servers:
         except UnreachableServer as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
         config.stash[SERVERS] = servers
-        if not hasattr(config, "workerinput"):
+        if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
             provide.hand_on(servers)  # to the processes that the tests are shared out to
     return config.stash[SERVERS]
 
