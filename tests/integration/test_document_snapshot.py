@@ -355,7 +355,7 @@ def test_estimates(store: MongoDocumentStore, database: Database[dict[str, Any]]
         database["large"].insert_many([{"_id": key, "_rev": 1, "n": key % 100} for key in range(first, first + 10_000)])
     with store.snapshot() as snapshot:
         assert (snapshot.size(card), snapshot.size(large)) == (3000, 30_000)
-        assert 0.4 < snapshot.share(card, {"n": {"$lt": 1500}}) < 0.6
+        assert 0.25 < snapshot.share(card, {"n": {"$lt": 1500}}) < 0.75  # a half of 120 documents drawn at random
         for association in (card, large):
             assert snapshot.share(association, {}) == 1.0
             assert 0 < snapshot.share(association, {"n": -1}) < 0.01
