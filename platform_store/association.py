@@ -228,7 +228,9 @@ class Association:
         A key that its column could only hold rounded, cut or padded is refused: as the bound of a range it would take
         in rows that were not meant.
         """
-        parts = (key,) if len(self.key_columns) == 1 else key
+        if len(self.key_columns) == 1:
+            return (self._check_key_part(self.key_columns[0], key, key),)
+        parts = key
         if not isinstance(parts, tuple | list) or len(parts) != len(self.key_columns):
             raise ValueRejected(f"the key is a tuple ({', '.join(self.key_names)})", table=self.name, key=key)
         return tuple(
@@ -240,7 +242,7 @@ class Association:
             raise ValueRejected("a key cannot be NULL", table=self.name, column=column.name, key=key)
         try:
             stored = column.codec.check(part)
-            if not _holds_exactly(column, part, stored):
+            if stored is not part and not holds_exactly(column, part, stored):
                 raise ValueRejected(f"{column.type.ddl} cannot hold this key exactly")
         except ValueRejected as error:
             raise error.at(self.name, column.name, key) from None
@@ -374,7 +376,8 @@ def replace_epoch(association: Association, epoch: int, table_id: int | None = N
     return replace(association, epoch=epoch, table_id=association.table_id if table_id is None else table_id)
 
 
-def _holds_exactly(column: Column, given: object, stored: object) -> bool:
+def holds_exactly(column: Column, given: object, stored: object) -> bool:
+    """Whether ``stored``, which the codec made of ``given``, is the same value: neither rounded, cut nor padded."""
     if column.type.base == "DATETIME":
         return codec_for(replace(column.type, fsp=6)).check(given) == stored
     return type(given) is not type(stored) or given == stored

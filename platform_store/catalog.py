@@ -40,7 +40,7 @@ class Catalog:
 
     def all(self) -> list[Association]:
         """Every association, read anew."""
-        self._known = {association.name: association for association in self._rows.load_catalog()}
+        self._known = {association.name: self._kept(association) for association in self._rows.load_catalog()}
         return list(self._known.values())
 
     def find(self, table: str) -> Association | None:
@@ -62,10 +62,15 @@ class Catalog:
         """Reads one table's association anew."""
         found = self._rows.load_catalog(table)
         if found:
-            self._known[table] = found[0]
-            return found[0]
+            association = self._known[table] = self._kept(found[0])
+            return association
         self._known.pop(table, None)
         return None
+
+    def _kept(self, association: Association) -> Association:
+        """The one at hand where nothing has changed: what is remembered of it is then found by identity."""
+        known = self._known.get(association.name)
+        return known if known is not None and known == association else association
 
     def forget(self, table: str) -> None:
         self._known.pop(table, None)

@@ -63,6 +63,11 @@ class Mismatch(Exception):
     """The document at hand is of another revision than the row. Never reaches a user."""
 
 
+def is_version(stored: Mapping[str, Any] | None, revision: int) -> bool:
+    """Whether a document certainly is of a revision, as almost every one is: the shorter way to :func:`version_of`."""
+    return stored is not None and stored.get(REVISION) == revision and DELETED not in stored
+
+
 def version_of(
     revision: int, pending: bytes | None, stored: Mapping[str, Any] | None, *, locked: bool = False
 ) -> Mapping[str, Any]:

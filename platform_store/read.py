@@ -8,6 +8,7 @@ it cannot change, so that a hot row is never torn and never waited for without e
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import queue
 import threading
@@ -19,10 +20,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, SchemaError
-from platform_store.halves import Mismatch, fields_of, version_of
+from platform_store.halves import Mismatch, fields_of, is_version, version_of
 from platform_store.names import REVISION
 from platform_store.records import Key
 from platform_store.rows import Selection, check_batching, select, whole_document
+from platform_store.search import search_for
 from platform_store.stores.base import Fetched, RowStore, frozen_id
 from platform_store.stores.documents import DocumentStore
 
@@ -66,6 +68,27 @@ class Reader:
 
             rows += self._catalog.run(table, operation)
         return rows
+
+    def find(
+        self,
+        table: str,
+        where: Mapping[str, object] | None,
+        *,
+        order_by: Iterable[str],
+        after: Mapping[str, object] | None,
+        limit: int | None,
+        columns: Iterable[str] | None,
+    ) -> list[dict[str, object]]:
+        """Rows by conditions; see :meth:`Platform.find`."""
+        wanted, order = _names(columns), tuple(_names(order_by) or ())
+
+        def operation(association: Association) -> list[dict[str, object]]:
+            selection = select(association, wanted)
+            rows = self._rows.search(selection, search_for(association, where, order, after, limit))
+            pages = (rows[first : first + _KEYS_AT_ONCE] for first in range(0, len(rows), _KEYS_AT_ONCE))
+            return [row for page in pages for row in self._whole_rows(selection, page)]
+
+        return self._catalog.run(table, operation)
 
     def scan(
         self,
@@ -165,21 +188,22 @@ class Reader:
     def _documents_of(self, association: Association, keys: Sequence[KeyValues]) -> list[_Document]:
         identifiers = [association.encode_id(key) for key in keys]
         found = self._documents.fetch(association, identifiers)
-        return [found.get(frozen_id(identifier)) for identifier in identifiers]
+        documents = [found.get(frozen_id(identifier)) for identifier in identifiers]
+        return documents if len(found) == len(documents) else _distinct(documents)
 
     def _merged(
         self, selection: Selection, rows: Sequence[Fetched | None], documents: Sequence[_Document]
     ) -> list[dict[str, object] | None]:
         """Rows as the user sees them; None where there is none, or it was deleted while its document was looked for."""
-        public_key, merge = selection.association.public_key, selection.merge
+        merge, needs_document = selection.merge, selection.needs_document
         merged: list[dict[str, object] | None] = []
         for row, stored in zip(rows, documents, strict=True):
-            settled = None if row is None else self._settled(selection, row, stored)
-            if settled is None:
-                merged.append(None)
+            if row is None or not needs_document or (row.pending is None and is_version(stored, row.revision)):
+                settled: tuple[Fetched | None, _Document] = row, stored
             else:
-                (key, values, _, _), document = settled
-                merged.append(merge(values, document, public_key(key)))
+                settled = self._settled(selection, row, stored) or (None, None)
+            whole, document = settled
+            merged.append(None if whole is None else merge(whole.values, document, whole.key))
         return merged
 
     def _settled(self, selection: Selection, row: Fetched, stored: _Document) -> tuple[Fetched, _Document] | None:
@@ -294,6 +318,17 @@ def _run_errands(errands: queue.SimpleQueue[_Errand[Any] | None]) -> None:
     while (errand := errands.get()) is not None:
         errand.run()
         del errand  # and what it has fetched: the next one may be long in coming
+
+
+def _distinct(documents: list[_Document]) -> list[_Document]:
+    """A document that was asked for more than once becomes a part of one row only."""
+    seen: set[int] = set()
+    distinct: list[_Document] = []
+    for one in documents:
+        distinct.append(copy.deepcopy(one) if id(one) in seen else one)
+        if one is not None:
+            seen.add(id(one))
+    return distinct
 
 
 def _names(columns: Iterable[str] | None) -> tuple[str, ...] | None:

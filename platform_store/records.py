@@ -55,6 +55,19 @@ class Index:
         object.__setattr__(self, "unique", unique)
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a column's values: at least (``ge``), above (``gt``), at most (``le``), below (``lt``). None: open.
+
+    NULL is in no range that has a bound.
+    """
+
+    ge: object = None
+    gt: object = None
+    le: object = None
+    lt: object = None
+
+
 Row: TypeAlias = Mapping[str, object] | Sequence[ColumnValue]
 """A row as an application passes it in."""
 

@@ -67,86 +67,83 @@ class Changes:
 class _Step(NamedTuple):
     """One column of a row to be inserted, with what is asked of it at every row looked up once."""
 
-    column: Column
     name: str
-    key: bool
-    kept_in_mysql: bool
     field: str | None  # None: not in documents
-    check: Callable[[object], object]
-    encode: Callable[[object], object] | None  # for a value that only the document needs
+    convert: Callable[[object], object] | None  # given values to the form of the one store that has the column
+    column: Column
 
 
 @lru_cache(maxsize=256)
 def _steps(association: Association) -> tuple[_Step, ...]:
-    return tuple(
-        _Step(
-            column,
-            column.name,
-            column.key,
-            column.kept_in_mysql,
-            column.field if column.in_mongodb else None,
-            column.codec.check,
-            None if column.kept_in_mysql else column.codec.encode,
-        )
-        for column in association.columns
-    )
+    return tuple(map(_step, association.columns))
+
+
+def _step(column: Column) -> _Step:
+    convert = None
+    if not (column.key or column.generated or (column.in_mongodb and column.kept_in_mysql)):
+        convert = column.codec.encode if column.in_mongodb else column.codec.check
+    return _Step(column.name, column.field if column.in_mongodb else None, convert, column)
 
 
 def new_row(association: Association, row: Row) -> NewRow:
     """Checks a whole row for insertion. Raises ValueRejected naming table, column and key."""
+    return _new_row(association, _steps(association), row)
+
+
+def new_rows(association: Association, rows: Iterable[Row]) -> list[NewRow]:
+    """As :func:`new_row`, of each."""
+    steps = _steps(association)
+    return [_new_row(association, steps, row) for row in rows]
+
+
+def _new_row(association: Association, steps: Sequence[_Step], row: Row) -> NewRow:
     given = _as_mapping(association, row)
     key: list[object] | None = []
     mysql: dict[str, object] = {}
     document: dict[str, Any] = {}
-    taken = 0
-    for column, name, is_key, kept_in_mysql, field_name, check, encode in _steps(association):
-        value = given.get(name, _ABSENT)
-        taken += value is not _ABSENT
-        if value is None or value is _ABSENT or column.generated:
-            if is_key and column.attribute.auto_increment:
+    taken, name = 0, None
+    try:
+        for name, field_name, convert, column in steps:
+            value = given.get(name)
+            if value is not None and convert is not None:
+                taken += 1
+                if field_name is None:
+                    mysql[name] = convert(value)
+                else:
+                    document[field_name] = convert(value)
+                continue
+            present = value is not None or name in given
+            taken += present
+            if value is None and column.key and column.attribute.auto_increment:
                 key = None
                 continue
-            value = _instead(association, column, value, given)
-            if value is _ABSENT:
+            stored = _checked(column, value) if present else _left_out(column)
+            if stored is _ABSENT:
                 continue
-            stored = value
             if field_name is not None and stored is not None:
                 document[field_name] = column.codec.to_bson(stored)
-        else:
-            try:
-                if encode is not None:
-                    document[field_name] = encode(value)  # type: ignore[index]  # what is not in MySQL has a field
-                    continue
-                stored = check(value)
-            except ValueRejected as error:
-                raise error.at(association.name, name, _key_hint(association, given)) from None
-            if field_name is not None:
-                document[field_name] = column.codec.to_bson(stored)
-        if is_key and key is not None:
-            key.append(stored)
-        if kept_in_mysql:
-            mysql[name] = stored
+            if column.key and key is not None:
+                key.append(stored)
+            if column.kept_in_mysql:
+                mysql[name] = stored
+    except ValueRejected as error:
+        raise error.at(association.name, name, _key_hint(association, given)) from None
     if taken < len(given):
         extra = {name: value for name, value in given.items() if name not in association.by_name}
         document.update(_extra_fields(association, extra, _key_hint(association, given)))
     return NewRow(None if key is None else tuple(key), mysql, document)
 
 
-def _instead(association: Association, column: Column, value: object, given: Mapping[str, object]) -> object:
-    """The stored value of a column that a row leaves out, or gives as NULL; _ABSENT where MySQL has its own."""
-    if value is not _ABSENT:
-        return _stored(association, column, value, _key_hint(association, given))
+def _left_out(column: Column) -> object:
+    """The stored value of a column that a row leaves out; _ABSENT where MySQL has its own."""
     if column.required:
-        raise ValueRejected(
-            "it is missing, and the column has no default", table=association.name, column=column.name,
-            key=_key_hint(association, given),
-        )  # fmt: skip
+        raise ValueRejected("it is missing, and the column has no default")
     return _ABSENT if column.server_default else column.attribute.default
 
 
 def changes(association: Association, key: Key, given_changes: Row) -> Changes:
     """Checks the changes of an update. Raises ValueRejected."""
-    given = _as_mapping(association, given_changes)
+    given = dict(_as_mapping(association, given_changes))
     mysql: dict[str, object] = {}
     document: dict[str, Any] = {}
     removed = set()
@@ -239,10 +236,10 @@ class Selection:
     def _fields(self) -> tuple[tuple[Column, str, str, Callable[[Any], object]], ...]:
         return tuple((column, column.name, column.field, _from_bson(column.codec)) for column in self.document)
 
-    def merge(self, values: Sequence[object], document: Mapping[str, Any] | None, key: Key) -> dict[str, object]:
+    def merge(self, values: Sequence[object], document: Mapping[str, Any] | None, key: KeyValues) -> dict[str, object]:
         """One row as the user sees it, from MySQL's driver values (aligned with ``mysql``) and its document.
 
-        The document may still hold ``_id`` and ``_rev``. The row shares nothing with it that can change.
+        The document may still hold ``_id`` and ``_rev``. It is given up: parts of it become parts of the row.
         """
         asked_for = self._asked_for
         row = self._blank.copy()
@@ -330,6 +327,9 @@ _ABSENT = _Absent()
 
 
 def _as_mapping(association: Association, row: object) -> dict[str, object]:
+    """The row as a dict, which may be the caller's own."""
+    if type(row) is dict:
+        return row
     if isinstance(row, Mapping):
         given = dict(row)
     elif isinstance(row, Sequence) and all(isinstance(part, ColumnValue) for part in row):
@@ -340,9 +340,6 @@ def _as_mapping(association: Association, row: object) -> dict[str, object]:
         raise ValueRejected(
             f"a row is a mapping or a sequence of ColumnValue, not {type(row).__name__}", table=association.name
         )
-    for name in given:
-        if not isinstance(name, str):
-            raise ValueRejected(f"a column name is a str, not {type(name).__name__}", table=association.name)
     return given
 
 
@@ -353,16 +350,20 @@ def _key_hint(association: Association, given: Mapping[str, object]) -> Key:
 
 
 def _stored(association: Association, column: Column, value: object, key: Key) -> object:
-    if column.generated:
-        raise ValueRejected("MySQL generates it: leave it out", table=association.name, column=column.name, key=key)
-    if value is None:
-        if not column.nullable:
-            raise ValueRejected("it cannot be NULL", table=association.name, column=column.name, key=key)
-        return None
     try:
-        return column.codec.check(value)
+        return _checked(column, value)
     except ValueRejected as error:
         raise error.at(association.name, column.name, key) from None
+
+
+def _checked(column: Column, value: object) -> object:
+    if column.generated:
+        raise ValueRejected("MySQL generates it: leave it out")
+    if value is not None:
+        return column.codec.check(value)
+    if not column.nullable:
+        raise ValueRejected("it cannot be NULL")
+    return None
 
 
 def _from_bson(codec: Codec) -> Callable[[Any], object]:
@@ -371,16 +372,18 @@ def _from_bson(codec: Codec) -> Callable[[Any], object]:
     return codec.stored_from_bson if plain else codec.from_bson
 
 
-def _diverged(association: Association, column: Column, key: Key, error: ValueRejected) -> Diverged:
+def _diverged(association: Association, column: Column, key: KeyValues, error: ValueRejected) -> Diverged:
     return Diverged(
         f"column {column.name!r} of its document is not stored as {column.type.ddl}: {error.reason}",
         table=association.name,
-        key=key,
+        key=association.public_key(key),
     )
 
 
 def _extra_fields(association: Association, given: Mapping[str, object], key: Key) -> Iterator[tuple[str, Any]]:
     for name, value in given.items():
+        if not isinstance(name, str):
+            raise ValueRejected(f"a column name is a str, not {type(name).__name__}", table=association.name)
         yield name, _extra_value(association, name, value, key)
 
 

@@ -12,9 +12,9 @@ from typing import get_args
 
 from platform_store.association import Association, Change, Column
 from platform_store.catalog import Catalog, not_live
-from platform_store.declaration import check_document_column, checked_column, declare
+from platform_store.declaration import check_document_column, check_index, checked_column, declare
 from platform_store.definitions import Definitions, check_indexes, check_not_moving
-from platform_store.errors import NotSupported, PlatformStoreError, SchemaError
+from platform_store.errors import Conflict, NotSupported, PlatformStoreError, SchemaError
 from platform_store.names import check_column_names, check_field_name, check_table_name
 from platform_store.records import (
     ColumnAttribute,
@@ -22,7 +22,7 @@ from platform_store.records import (
     Placement,
     Removed,
 )
-from platform_store.stores.base import NotEmpty, RowStore
+from platform_store.stores.base import DuplicateKey, NotEmpty, RowStore
 from platform_store.stores.documents import DocumentStore
 
 
@@ -123,6 +123,25 @@ class Schema:
                 raise
             if new.in_mysql:
                 self._rows.tighten_column(changed, new)
+
+    def add_index(self, table: str, index: Index) -> None:
+        """See :meth:`Platform.add_index`."""
+        with self._definitions.changing(table):
+            association = self._live(table)
+            if index in association.indexes:
+                return
+            check_index(association, index)
+            for column in index.columns:
+                check_not_moving(self._rows, table, column)
+            changed = replace(association, indexes=(*association.indexes, index))
+            if all(changed.by_name[name].in_mysql for name in index.columns):
+                self._rows.drop_index(changed, index)  # of a call that died before the catalog knew of it
+                try:
+                    self._rows.create_index(changed, index)
+                except DuplicateKey:
+                    raise Conflict(f"rows have equal values in {list(index.columns)}", table=table) from None
+            self._index_documents(changed, index)
+            self._put(changed)
 
     def drop_column(self, table: str, column: str) -> None:
         """See :meth:`Platform.drop_column`."""

@@ -17,7 +17,8 @@ from platform_store.halves import CODEC_OPTIONS, Mismatch, document_of
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, WriteCounts
 from platform_store.rows import Changes, NewRow, Selection, encode_image, select
-from platform_store.stores.base import Entry, Locked, RowTransaction, frozen_id
+from platform_store.search import Search
+from platform_store.stores.base import Entry, Fetched, Locked, RowTransaction, frozen_id
 from platform_store.stores.documents import DocumentStore
 
 _RANGE_BATCH = 1000
@@ -94,12 +95,31 @@ class Unit:
         image = self._with_copies(association, locked.key, image, association.copies)
         self._journalise(association, [(locked.key, encode_image(association, locked.key, image))])
 
+    def change_many(self, association: Association, keys: Sequence[KeyValues], prepared: Changes) -> int:
+        """Changes columns of several rows alike; how many there are."""
+        touched = prepared.touch_document or bool(prepared.mysql and association.computed_copies)
+        locked = list(self.transaction.lock(association, keys, pending=touched).values())
+        if locked and prepared.mysql:
+            self.transaction.update_many(association, [row.key for row in locked], prepared.mysql)
+        if locked and touched:
+            images = []
+            for row, document in zip(locked, self._documents_of(association, locked), strict=True):
+                image = prepared.merged_into(_without_retired(association, document))
+                image = self._with_copies(association, row.key, image, association.copies)
+                images.append((row.key, encode_image(association, row.key, image)))
+            self._journalise(association, images)
+        return len(locked)
+
     def delete(self, association: Association, key: KeyValues) -> bool:
         """Deletes one row; whether it was there."""
-        locked = list(self.transaction.lock(association, [key]).values())
+        return self.delete_many(association, [key]) == 1
+
+    def delete_many(self, association: Association, keys: Sequence[KeyValues]) -> int:
+        """Deletes rows; how many there were."""
+        locked = list(self.transaction.lock(association, keys, pending=False).values())
         if locked:
             self._delete(association, locked)
-        return bool(locked)
+        return len(locked)
 
     def delete_range(self, association: Association, start: KeyValues | None, stop: KeyValues | None) -> int:
         """Deletes a key range, both ends included; how many rows."""
@@ -151,14 +171,39 @@ class Unit:
         if fetched is None:
             return None
         if not selection.needs_document:
-            return selection.merge(fetched.values, None, association.public_key(fetched.key))
+            return selection.merge(fetched.values, None, fetched.key)
         try:
             locked = Locked(fetched.key, fetched.revision, fetched.pending)
             document = self._document(association, locked, certain=for_update)
         except Mismatch:
             # Another writer's change between the row and its document: under the lock there is none.
             return self.read(selection, key, for_update=True)
-        return selection.merge(fetched.values, document, association.public_key(fetched.key))
+        return selection.merge(fetched.values, document, fetched.key)
+
+    def find(self, selection: Selection, search: Search, *, for_update: bool) -> list[dict[str, object]]:
+        """Rows as this transaction sees them, its own changes included."""
+        association = selection.association
+        found = self.transaction.search(selection, search, lock=for_update)
+        if not selection.needs_document:
+            return [selection.merge(row.values, None, row.key) for row in found]
+        rows = []
+        for first in range(0, len(found), _RANGE_BATCH):
+            page = found[first : first + _RANGE_BATCH]
+            for row, document in zip(page, self._stored_of(association, page), strict=True):
+                rows.append(self._found(selection, row, document, certain=for_update))
+        return [row for row in rows if row is not None]
+
+    def _found(
+        self, selection: Selection, row: Fetched, stored: Mapping[str, Any] | None, *, certain: bool
+    ) -> dict[str, object] | None:
+        """A row with its document; None where another writer has deleted it since."""
+        association = selection.association
+        locked = Locked(row.key, row.revision, row.pending)
+        try:
+            document = self._version(association, locked, stored, certain=certain)
+        except Mismatch:
+            return self.read(selection, row.key, for_update=True)
+        return selection.merge(row.values, document, row.key)
 
     def _delete(self, association: Association, locked: Sequence[Locked]) -> None:
         keys = [row.key for row in locked]
@@ -205,18 +250,19 @@ class Unit:
 
     def _documents_of(self, association: Association, locked: Sequence[Locked]) -> list[dict[str, Any]]:
         """The documents of locked rows. Raises Diverged."""
-        identifiers = [association.encode_id(row.key) for row in locked]
-        elsewhere = [one for one, row in zip(identifiers, locked, strict=True) if row.pending is None]
+        stored = self._stored_of(association, locked)
+        return [self._version(association, *one, certain=True) for one in zip(locked, stored, strict=True)]
+
+    def _stored_of(self, association: Association, rows: Sequence[Locked | Fetched]) -> list[Mapping[str, Any] | None]:
+        """What MongoDB has of rows, whatever its revision; nothing where the document is pending."""
+        identifiers = [association.encode_id(row.key) for row in rows]
+        elsewhere = [one for one, row in zip(identifiers, rows, strict=True) if row.pending is None]
         found = self._documents.fetch(association, elsewhere) if elsewhere else {}
-        return [
-            self._version(association, row, found.get(frozen_id(identifier)), certain=True)
-            for row, identifier in zip(locked, identifiers, strict=True)
-        ]
+        return [found.get(frozen_id(identifier)) for identifier in identifiers]
 
     def _base(self, association: Association, locked: Locked) -> dict[str, Any]:
         """The document of a locked row. Its revision cannot change any more, so anything else is a divergence."""
-        document = self._document(association, locked, certain=True)
-        return {name: value for name, value in document.items() if name not in association.retired}
+        return _without_retired(association, self._document(association, locked, certain=True))
 
     def _document(self, association: Association, row: Locked, *, certain: bool) -> dict[str, Any]:
         """The document of a row's revision. Raises Mismatch, or Diverged where the row is locked (``certain``)."""
@@ -247,7 +293,7 @@ class Unit:
         assert fetched is not None, "the row is locked"
         key = association.public_key(locked.key)
         document = self._base(association, locked) if selection.needs_document else None
-        current = selection.merge(fetched.values, document, key)
+        current = selection.merge(fetched.values, document, fetched.key)
         differing = [
             name
             for name, value in expect.items()
@@ -260,6 +306,10 @@ class Unit:
                 key=key,
                 columns=tuple(differing),
             )
+
+
+def _without_retired(association: Association, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in association.retired}
 
 
 def _set_copies(association: Association, document: dict[str, Any], stored: Mapping[str, object]) -> None:

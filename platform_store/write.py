@@ -13,7 +13,7 @@ from platform_store.catalog import Catalog
 from platform_store.errors import PlatformStoreError, RowExists, TransientError
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
-from platform_store.rows import NewRow, changes, check_batching, check_on_conflict, new_row
+from platform_store.rows import NewRow, changes, check_batching, check_on_conflict, new_row, new_rows
 from platform_store.stores.base import RowStore
 from platform_store.stores.documents import DocumentStore
 from platform_store.unit import Unit
@@ -48,7 +48,7 @@ class Writer:
         for batch in _batches(rows, batch_size):
 
             def operation(association: Association, batch: Sequence[Row] = batch) -> WriteCounts:
-                prepared = [new_row(association, row) for row in batch]
+                prepared = new_rows(association, batch)
                 return self._put(association, prepared, on_conflict, place_new=True)[1]
 
             try:

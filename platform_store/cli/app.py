@@ -23,7 +23,7 @@ from platform_store.facade import Platform
 FAILED, PROBLEMS, INTERRUPTED = 1, 3, 130
 _EPILOG = """\
 Exit codes: 0 done; 1 an error, told in one line on stderr; 2 wrong usage; 3 a store cannot be reached, doctor found
-problems, or verify differences; 130 interrupted.
+problems, verify differences, or an import bad rows; 130 interrupted.
 
 Which stores: the options, else the environment (PLATFORM_STORE_CONFIG, else PLATFORM_STORE_MYSQL_URL and
 PLATFORM_STORE_MONGODB_URL), else config/platform.yaml. URLs: mysql://user:password@host:port/database and

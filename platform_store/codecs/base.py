@@ -102,7 +102,7 @@ class Codec(ABC):
         return stored
 
     def from_bson(self, value: object) -> object:
-        """The public value for a BSON form."""
+        """The public value for a BSON form, which is given up: it may become the value."""
         return self.public(self.stored_from_bson(value))
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -70,14 +69,17 @@ class JsonCodec(Codec):
         return "none"
 
     def check(self, value: object) -> object:
-        with suppress(_NotPlain, UnicodeEncodeError):
-            return _plain(value, 0)
+        try:
+            return _plain(value)
+        except (_NotPlain, UnicodeEncodeError):
+            pass
         return _or_null(_parsed(value, ())) if isinstance(value, JsonText) else _canonical(value, ())
 
     def encode(self, value: object) -> object:
-        with suppress(_NotPlain, UnicodeEncodeError):
-            return _plain(value, 0)
-        return self.to_bson(self.check(value))
+        try:
+            return _plain(value)
+        except (_NotPlain, UnicodeEncodeError):
+            return self.to_bson(self.check(value))
 
     def to_sql(self, stored: object) -> str:
         return json_text(stored)
@@ -123,6 +125,15 @@ class JsonCodec(Codec):
                 raise foreign(text, "valid JSON text") from None
         return _from_bson(value)
 
+    def from_bson(self, value: object) -> object:
+        if type(value) is dict and not (len(value) == 1 and _WRAPPER in value):
+            _settle(value, value.items())
+        elif type(value) is list:
+            _settle(value, enumerate(value))
+        else:
+            return self.public(self.stored_from_bson(value))
+        return value
+
     def public(self, stored: object) -> object:
         return self.from_sql(stored) if isinstance(stored, JsonText) else stored
 
@@ -131,38 +142,63 @@ class _NotPlain(Exception):
     """A value that is not what almost every value is: it takes the longer way."""
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: Any) -> Any:
     """The canonical value where that is its BSON form too, and Python's own types are all there is in it.
 
     This is the way of almost every value, in one pass. Raises _NotPlain or UnicodeEncodeError for all others, whatever
     is the matter with them.
     """
-    kind = type(value)
-    if kind is str:
-        if not value.isascii():
-            value.encode()
-        return value
-    if kind is dict and depth < _MAX_BSON_DEPTH:
-        keys = _plain_keys(tuple(value))
-        if depth == 0 and keys == (_WRAPPER,):
+    if type(value) is not dict:
+        return _plain_items([value], 0)[0]
+    if len(value) == 1 and _WRAPPER in value:
+        raise _NotPlain
+    return _plain_object(value, 1)
+
+
+def _plain_object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    order = _plain_order(tuple(value))
+    ordered = value.copy() if order is None else {key: value[key] for key in order}
+    _make_plain(ordered, ordered.items(), depth)
+    return ordered
+
+
+def _plain_items(value: list[Any], depth: int) -> list[Any]:
+    items = value.copy()
+    _make_plain(items, enumerate(items), depth)
+    return items
+
+
+def _make_plain(whole: Any, parts: Iterable[tuple[Any, Any]], depth: int) -> None:
+    """Checks the parts of an object or a list, and puts the plain form of those that are such themselves into it."""
+    if depth > _MAX_BSON_DEPTH:
+        raise _NotPlain
+    for place, part in parts:
+        kind = type(part)
+        if kind is str:
+            if not part.isascii():
+                part.encode()
+        elif kind is int:
+            if not _INT_MIN <= part <= INT64_MAX:
+                raise _NotPlain
+        elif kind is dict:
+            whole[place] = _plain_object(part, depth + 1)
+        elif kind is list:
+            whole[place] = _plain_items(part, depth + 1)
+        elif kind is float:
+            if not isfinite(part):
+                raise _NotPlain
+        elif part is not None and kind is not bool:
             raise _NotPlain
-        return {key: _plain(value[key], depth + 1) for key in keys}
-    if kind is list and depth < _MAX_BSON_DEPTH:
-        return [_plain(item, depth + 1) for item in value]
-    if value is None or kind is bool:
-        return value
-    if (kind is int and _INT_MIN <= value <= INT64_MAX) or (kind is float and isfinite(value)):
-        return value
-    raise _NotPlain
 
 
 @lru_cache(maxsize=1024)
-def _plain_keys(keys: tuple[Any, ...]) -> tuple[str, ...]:
-    """The keys of an object in MySQL's order. The objects of a column mostly have one of few shapes."""
+def _plain_order(keys: tuple[Any, ...]) -> tuple[str, ...] | None:
+    """The keys of an object in MySQL's order, None where they are. A column's objects mostly have one of few shapes."""
     for key in keys:
         if type(key) is not str or key[:1] == "$" or "\0" in key or len(key) > _SHORT_KEY:
             raise _NotPlain
-    return tuple(sorted(keys, key=lambda key: (len(key.encode()), key.encode())))
+    order = tuple(sorted(keys, key=lambda key: (len(key.encode()), key.encode())))
+    return None if order == keys else order
 
 
 def json_text(value: object) -> str:
@@ -326,6 +362,20 @@ def _bson(value: object) -> object:
 
 _LEAVES: Final = frozenset({str, int, bool, type(None)})
 """What BSON gives back as it is. Not float: it may be infinite; int64 comes as a type of its own."""
+
+
+def _settle(whole: Any, parts: Iterable[tuple[Any, Any]]) -> None:
+    """Puts Python's own values into an object or a list where BSON has others."""
+    for place, part in parts:
+        kind = type(part)
+        if kind in _LEAVES:
+            continue
+        if kind is dict:
+            _settle(part, part.items())
+        elif kind is list:
+            _settle(part, enumerate(part))
+        elif kind is not float or not isfinite(part):
+            whole[place] = _from_bson(part)
 
 
 def _from_bson(value: Any) -> Any:

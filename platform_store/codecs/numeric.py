@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import cached_property
 from math import inf, isfinite
 from typing import ClassVar, Final, cast
@@ -105,11 +105,23 @@ class DecimalCodec(Codec):
     def _unit(self) -> Decimal:
         return Decimal(1).scaleb(-self._scale)
 
+    @cached_property
+    def _exactly(self) -> Context:
+        """Gives the numbers of the type, and InvalidOperation for what has more digits."""
+        return Context(prec=self._precision, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+
     @property
     def _split(self) -> bool:
         return self._precision > _DECIMAL128_DIGITS
 
     def check(self, value: object) -> Decimal:
+        if type(value) is Decimal:
+            try:
+                rounded = value.quantize(self._unit, context=self._exactly)
+                if rounded > 0 or (rounded < 0 and not self.sql_type.unsigned):
+                    return rounded
+            except InvalidOperation:
+                pass  # out of range, or no number
         number = _decimal(value)
         whole = self._precision - self._scale
         if number and number.adjusted() > whole:

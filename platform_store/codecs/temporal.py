@@ -10,6 +10,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import ClassVar, Final, cast
 
 from platform_store.codecs.base import Codec, foreign, wrong_type
@@ -119,9 +120,14 @@ class DatetimeCodec(Codec):
     def exception_type(self) -> str | None:
         return "string" if self._as_date else None
 
-    @property
+    @cached_property
     def _as_date(self) -> bool:
         return self.sql_type.fsp <= _BSON_DATE_FSP
+
+    @cached_property
+    def _unit(self) -> int:
+        """Microseconds: every value is a multiple of it."""
+        return int(10 ** (6 - self.sql_type.fsp))
 
     def check(self, value: object) -> datetime | str:
         return self._held(value)
@@ -158,6 +164,8 @@ class DatetimeCodec(Codec):
 
     def _rounded(self, moment: datetime) -> datetime:
         """An exact ``datetime``, whatever its subclass was, without a time zone and fold."""
+        if type(moment) is datetime and not (moment.microsecond % self._unit or moment.fold or moment.tzinfo):
+            return moment
         second = datetime(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
         try:
             return second + timedelta(microseconds=_rounded(moment.microsecond, self.sql_type.fsp))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from platform_store.adoption import Adopter
 from platform_store.catalog import Catalog
@@ -17,10 +17,10 @@ from platform_store.doctor import Doctor
 from platform_store.errors import ConfigError
 from platform_store.facade.building import attendants, build_stores
 from platform_store.facade.moving import Moving
+from platform_store.facade.reading import Reading
 from platform_store.journal import Journal
 from platform_store.migration.migrate import Migrator
 from platform_store.migration.move import Mover
-from platform_store.query.result import QueryResult
 from platform_store.query.run import Querier
 from platform_store.read import Reader, Runner
 from platform_store.reaper import Reaper
@@ -32,7 +32,6 @@ from platform_store.records import (
     Key,
     OnConflict,
     Placement,
-    QueryPlan,
     Recovered,
     Removed,
     Row,
@@ -42,7 +41,6 @@ from platform_store.records import (
 )
 from platform_store.recovery import Recovery
 from platform_store.schema import Schema
-from platform_store.stores.base import Parameters
 from platform_store.transaction import Transaction, Transactions
 from platform_store.verify.verifier import Verifier
 from platform_store.write import Writer
@@ -52,7 +50,7 @@ __all__ = ["Platform", "build_stores"]
 T = TypeVar("T")
 
 
-class Platform(Moving):
+class Platform(Reading, Moving):
     """One store made of MySQL and MongoDB, or of one SQLite file.
 
     Open it with :meth:`open` or :meth:`embedded`, and close it, or use it as a context manager. An open platform is
@@ -229,6 +227,17 @@ class Platform(Moving):
         """
         self._schema.add_column(table, column, to)
 
+    def add_index(self, table: str, index: Index) -> None:
+        """Adds an index to a table that may have rows; does nothing where it has it already.
+
+        It is made in MySQL over columns kept there, and in MongoDB over document columns. Where it was interrupted,
+        call it again.
+
+        Raises SchemaError for columns of both stores, a unique index in MongoDB, or a column that is being moved;
+        Conflict where rows have equal values in a unique one.
+        """
+        self._schema.add_index(table, index)
+
     def drop_column(self, table: str, column: str) -> None:
         """Drops a column with its values, in both stores."""
         self._schema.drop_column(table, column)
@@ -316,46 +325,6 @@ class Platform(Moving):
         """
         return self._transactions.run(work)
 
-    def read(self, table: str, key: Key, *, columns: Iterable[str] | None = None) -> dict[str, object] | None:
-        """One row, or None. Never torn: every column is of one version of the row.
-
-        Args:
-            columns: the columns wanted (default: every declared column, None where absent, and the extra fields that
-                are there). MongoDB is not asked where MySQL holds them all.
-
-        Raises Diverged where the two halves disagree.
-        """
-        return self._reader.read(table, key, columns=columns)
-
-    def read_many(
-        self, table: str, keys: Iterable[Key], *, columns: Iterable[str] | None = None
-    ) -> list[dict[str, object] | None]:
-        """Rows aligned with ``keys``, None where absent. Each row is whole; they need not be of one moment."""
-        return self._reader.read_many(table, keys, columns=columns)
-
-    def scan(
-        self,
-        table: str,
-        start: Key | None = None,
-        stop: Key | None = None,
-        *,
-        columns: Iterable[str] | None = None,
-        batch_size: int = 1000,
-    ) -> Iterator[dict[str, object]]:
-        """Streams rows in key order, from ``start`` to ``stop``, both included; None is open.
-
-        Memory is bounded by ``batch_size`` rows. Each row is whole; the scan need not be of one moment.
-        """
-        return self._reader.scan(table, start, stop, columns=columns, batch_size=batch_size)
-
-    def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[dict[str, Any]]:
-        """Streams a collection's documents, as BSON decodes them.
-
-        Of a table in association: the current documents of live rows, in key order, without the library's own fields.
-        Of any other collection: its documents as they are.
-        """
-        return self._reader.read_collection(name, batch_size=batch_size)
-
     def delete(self, table: str, key: Key) -> bool:
         """Deletes a row from both stores; whether it was there."""
         return self._deleter.delete(table, key)
@@ -363,41 +332,6 @@ class Platform(Moving):
     def delete_range(self, table: str, start: Key | None, stop: Key | None) -> int:
         """Deletes the rows from ``start`` to ``stop``, both included (None is open), in one transaction; how many."""
         return self._deleter.delete_range(table, start, stop)
-
-    def query(self, sql: str, params: Parameters | None = None) -> QueryResult:
-        """Runs one SELECT in MySQL's dialect over logical tables, wherever their columns live, and streams the answer.
-
-        The answer is that of the connected MySQL server, as if its tables held all columns, at one moment of both
-        stores: every write acknowledged before is in it, and every row is whole. Document columns that are needed are
-        brought into temporary tables of that server, which executes the statement; see docs/query.md. The embedded pair
-        answers a small part of the dialect by itself: docs/query-embedded.md.
-
-        Args:
-            params: values for ``%s`` (a sequence) or ``%(name)s`` (a mapping); without it a ``%`` is literal.
-                A list or tuple is a value right after IN alone (``id IN %s``).
-
-        Sessions run in UTC: NOW() and TIMESTAMP columns are UTC. MySQL views and stored functions over a logical table
-        are in no association and cannot be seen here: they are made of MySQL's columns, and a query over them answers
-        with those alone.
-
-        Raises:
-            ValueRejected: the parameters do not fit the placeholders, or one is of a type that cannot be sent as it is.
-            NotSupported: naming the construct: the statement is not one SELECT, or has something in it that cannot be
-                answered exactly.
-            SchemaError: MySQL refuses it, such as for an unknown column.
-            LimitExceeded: it would take more than the configuration's section ``query`` allows.
-            Unavailable: a store cannot be reached.
-            Diverged: a row and its document disagree.
-        """
-        return self._querier.query(sql, params)
-
-    def explain(self, sql: str, params: Parameters | None = None) -> QueryPlan:
-        """Runs one SELECT as :meth:`query` does, and says how instead of what: ``print(platform.explain(sql))``.
-
-        It tells for each reference to a table which columns came from where, which conditions each store was asked
-        for, the rows estimated and fetched, and the time of each step. The rows of the result are only counted.
-        """
-        return self._querier.explain(sql, params)
 
     # Operation
 

@@ -17,6 +17,7 @@ from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import SchemaError
 from platform_store.records import Finding, Index
 from platform_store.rows import NewRow, Selection
+from platform_store.search import Search
 
 if TYPE_CHECKING:
     from platform_store.stores.bulk import Tables
@@ -162,6 +163,9 @@ class RowTransaction(Protocol):
     def update(self, association: Association, key: KeyValues, values: Mapping[str, object]) -> None:
         """Sets MySQL columns of one locked row; an absent default is the caller's business."""
 
+    def update_many(self, association: Association, keys: Sequence[KeyValues], values: Mapping[str, object]) -> None:
+        """Sets MySQL columns of locked rows to the same values."""
+
     def reset(self, association: Association, key: KeyValues, row: NewRow) -> None:
         """Sets every MySQL column of one locked row; columns that ``row`` does not name take MySQL's default."""
 
@@ -170,6 +174,9 @@ class RowTransaction(Protocol):
 
     def fetch(self, selection: Selection, key: KeyValues) -> Fetched | None:
         """The current row under the transaction's locks."""
+
+    def search(self, selection: Selection, search: Search, *, lock: bool) -> list[Fetched]:
+        """The current rows that are looked for, in order. ``lock``: locked until the end."""
 
     def exact(self, association: Association, columns: Sequence[Column], key: KeyValues) -> dict[str, object]:
         """Stored values of MySQL columns of one row, read without loss."""
@@ -250,6 +257,9 @@ class RowStore(Protocol):
         limit: int,
     ) -> list[Fetched]:
         """Up to ``limit`` rows in key order, after ``after``. Raises StaleAssociation."""
+
+    def search(self, selection: Selection, search: Search) -> list[Fetched]:
+        """The rows that are looked for, in order, of one moment. Raises StaleAssociation."""
 
     def exact_many(
         self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]

@@ -142,8 +142,8 @@ class Conditions:
                 raise NotSupported("BETWEEN with NULL")  # MySQL's answer depends on the column's type
             return sa.and_(self._compared(exp.GTE, operand, low), self._compared(exp.LTE, operand, high))
         if isinstance(node, exp.In):
-            check_arguments(node, "this", "expressions")
-            return self._in(self._operand(node.this), [value_of(one, self._values) for one in node.expressions])
+            check_arguments(node, "this", "expressions", "field")
+            return self._in(self._operand(node.this), self._listed(node))
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
             check_arguments(node, "this", "expression")
             operand = self._operand(node.this)
@@ -187,6 +187,14 @@ class Conditions:
         compare = _EQUALITY.get(kind) or _RANGE[kind]
         result: Condition = compare(operand.compared, bound)
         return result
+
+    def _listed(self, node: exp.In) -> list[object]:
+        """The values in parentheses, or those of the list that a placeholder stands for."""
+        field = node.args.get("field")
+        if field is None:
+            return [value_of(one, self._values) for one in node.expressions]
+        values = self._values[field.this] if isinstance(field, exp.Placeholder) else None
+        return list(values) if isinstance(values, list | tuple) else []
 
     def _in(self, operand: Operand, values: list[object]) -> Condition:
         if not values:

@@ -17,12 +17,14 @@ from platform_store.errors import Conflict, Diverged, NotSupported, RowExists, V
 from platform_store.names import REVISION
 from platform_store.records import Finding
 from platform_store.rows import MAX_DOCUMENT_BYTES, NewRow, Selection
+from platform_store.search import Search
 from platform_store.stores.base import Cursor, DuplicateKey, Entry, Exact, Fetched, Locked, Parameters
 from platform_store.stores.embedded_catalog import EmbeddedCatalog, check_epoch
 from platform_store.stores.embedded_documents import put_documents
 from platform_store.stores.embedded_engine import EmbeddedConnections, EmbeddedSession
 from platform_store.stores.embedded_jobs import EmbeddedJobs
 from platform_store.stores.embedded_query import Plan, plan
+from platform_store.stores.embedded_search import search_condition, search_order
 from platform_store.stores.embedded_tables import (
     DOCUMENT,
     REVISIONS,
@@ -135,6 +137,10 @@ class EmbeddedTransaction:
         except DuplicateKey:
             raise _not_unique(association, key) from None
 
+    def update_many(self, association: Association, keys: Sequence[KeyValues], values: Mapping[str, object]) -> None:
+        for key in keys:
+            self.update(association, key, values)
+
     def reset(self, association: Association, key: KeyValues, row: NewRow) -> None:
         names = [column.name for column in association.table_columns if not column.key]
         if names:
@@ -149,6 +155,15 @@ class EmbeddedTransaction:
 
     def fetch(self, selection: Selection, key: KeyValues) -> Fetched | None:
         return _fetch_many(self._session, selection, [key])[0]
+
+    def search(
+        self,
+        selection: Selection,
+        search: Search,
+        *,
+        lock: bool,  # noqa: ARG002 - no other transaction writes meanwhile
+    ) -> list[Fetched]:
+        return _searched(self._session, selection, search)
 
     def exact(self, association: Association, columns: Sequence[Column], key: KeyValues) -> dict[str, object]:
         statement = sa.select(*(physical(association, column.name) for column in columns))
@@ -246,6 +261,11 @@ class EmbeddedRowStore(EmbeddedCatalog):
         with self._connections.session() as session:
             check_epoch(session, association, association.epoch)
             return _fetched(selection, session.rows(statement))
+
+    def search(self, selection: Selection, search: Search) -> list[Fetched]:
+        with self._connections.session() as session:
+            check_epoch(session, selection.association, selection.association.epoch)
+            return _searched(session, selection, search)
 
     def exact_many(
         self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]
@@ -383,6 +403,12 @@ def _fetch_many(session: EmbeddedSession, selection: Selection, keys: Sequence[K
     rows = list(_rows_of_keys(session, selection.association, _selected(selection), keys))
     found = {row.key: row for row in _fetched(selection, rows)}
     return [found.get(key) for key in keys]
+
+
+def _searched(session: EmbeddedSession, selection: Selection, search: Search) -> list[Fetched]:
+    statement = _selected(selection).where(search_condition(selection.association, search))
+    statement = statement.order_by(*search_order(selection.association, search)).limit(search.limit)
+    return _fetched(selection, session.rows(statement))
 
 
 def _fetched(selection: Selection, rows: Sequence[Any]) -> list[Fetched]:

@@ -156,7 +156,8 @@ class MysqlCatalog:
         wanted = {c.attribute.collation: c.name for c in association.columns if c.attribute.collation is not None}
         if wanted:
             with self._session() as session:
-                known = {row[0] for row in session.rows(metadata.COLLATIONS, [list(wanted)])}
+                statement = f"{metadata.COLLATIONS}({sql.placeholders(len(wanted))})"
+                known = {row[0] for row in session.rows(statement, list(wanted))}
             for collation in wanted.keys() - known:
                 raise SchemaError(
                     f"the server has no collation {collation}", table=association.name, column=wanted[collation]

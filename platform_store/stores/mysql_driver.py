@@ -17,13 +17,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import lru_cache
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pymysql
 from dbutils.pooled_db import PooledDB
 from pymysql import converters
+from pymysql.connections import TEXT_TYPES, MySQLResult
 from pymysql.connections import Connection as _Connection
-from pymysql.connections import MySQLResult
 from pymysql.constants import CLIENT, COMMAND, CR, ER, FIELD_TYPE
 from pymysql.cursors import Cursor, SSCursor
 from pymysql.protocol import FieldDescriptorPacket
@@ -38,8 +40,10 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
+from platform_store.stores import mysql_text as text
 from platform_store.stores.base import DuplicateKey, NotGrouped, Parameters, StaleAssociation
 from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS
+from platform_store.stores.mysql_text import Decoder
 from platform_store.stores.mysql_wire import Wire
 
 __all__ = [
@@ -76,6 +80,9 @@ _FIXED = {
 _UNSIGNED_FIXED = {**_FIXED, FIELD_TYPE.TINY: "B", FIELD_TYPE.SHORT: "H", FIELD_TYPE.INT24: "I", FIELD_TYPE.LONG: "I",
                    FIELD_TYPE.LONGLONG: "Q"}  # fmt: skip
 _UNSIGNED = 32  # a column's flag
+
+_BINARY = 63  # the number of the character set of bytes
+_UTF8 = "utf8"  # as PyMySQL calls the encoding
 
 _SYMBOLS = {code: name for names in (CR, ER) for name, code in vars(names).items() if isinstance(code, int)}
 
@@ -163,13 +170,77 @@ class _NeverRaised(Exception):
     """Named to DBUtils as the only failure to replay after."""
 
 
+def _datetime(text: str) -> Any:
+    """As PyMySQL reads DATETIME and TIMESTAMP, in a fraction of its time; zero dates and the like are left to it."""
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return converters.convert_datetime(text)
+
+
+_CONVERSIONS = {**converters.conversions, FIELD_TYPE.DATETIME: _datetime, FIELD_TYPE.TIMESTAMP: _datetime}
+
+
+@lru_cache(maxsize=512)
+def _described(definitions: Sequence[bytes], encoding: str) -> tuple[Sequence[Any], Sequence[Any], Sequence[Decoder]]:
+    """The fields and the description of these columns as PyMySQL has them, and how their values are decoded."""
+    fields: list[Any] = [FieldDescriptorPacket(data, encoding) for data in definitions]
+    return fields, tuple(field.description() for field in fields), [_decoder(field, encoding) for field in fields]
+
+
+def _decoder(field: Any, encoding: str) -> Decoder:
+    """As PyMySQL decodes a column."""
+    kind, convert = field.type_code, _CONVERSIONS.get(field.type_code)
+    decoder: list[Callable[[Any], Any]] = []
+    if kind in TEXT_TYPES or kind == FIELD_TYPE.JSON:
+        if kind == FIELD_TYPE.JSON or field.charsetnr != _BINARY:
+            decoder.append(bytes.decode if encoding == _UTF8 else methodcaller("decode", encoding))
+    elif convert not in (int, float):  # which read digits as they are
+        decoder.append(bytes.decode)
+    if convert not in (None, converters.through):
+        decoder.append(convert)
+    return tuple(decoder)
+
+
 class _Result(MySQLResult):
-    """An answer that can ask for no file: only what :meth:`Connection.upload` was given ever leaves this process."""
+    """An answer that can ask for no file: only what :meth:`Connection.upload` was given ever leaves this process.
+
+    Its rows are read many at a time.
+    """
 
     def _read_load_local_packet(self, _file_name: object) -> None:
         connection: Any = self.connection
         connection.send_upload()
         self._read_ok_packet(connection._read_packet())  # type: ignore[attr-defined]  # private
+
+    def _get_descriptions(self) -> None:
+        connection: Any = self.connection
+        definitions = tuple([connection._read_packet().get_all_data() for _ in range(self.field_count)])
+        connection._read_packet()  # says that there are no more
+        self.fields, self.description, self._decoders = _described(definitions, connection.encoding)
+
+    def _read_rowdata_packet(self) -> None:
+        connection: Any = self.connection
+        values: list[bytes | None] = []
+        while True:
+            taken, packets = text.take(connection._rfile.peek(), values)
+            if taken:
+                connection._rfile.read(taken)
+                connection._next_seq_id = (connection._next_seq_id + packets) % 256
+            packet = connection._read_packet()  # the end, or what had not arrived whole
+            if self._check_packet_is_eof(packet):  # type: ignore[attr-defined]  # private
+                break
+            data = packet.get_all_data()
+            text.take_row(data, 0, len(data), values)
+        self.connection = None
+        self.rows = text.rows(values, self._decoders)
+        self.affected_rows = len(self.rows)
+
+    def _read_row_from_packet(self, packet: Any) -> tuple[Any, ...]:
+        values: list[bytes | None] = []
+        data = packet.get_all_data()
+        text.take_row(data, 0, len(data), values)
+        return text.rows(values, self._decoders)[0]
 
 
 class Connection(_Base):
@@ -240,6 +311,16 @@ class Connection(_Base):
             self.server_status = result.server_status
         return result.affected_rows
 
+    def send(self, statements: bytes) -> None:
+        """Sends a packet of statements. The answers to all of them are to be received before anything else is asked."""
+        self._execute_command(COMMAND.COM_QUERY, statements)  # type: ignore[attr-defined]  # private
+
+    def receive(self) -> tuple[tuple[tuple[Any, ...], ...], int, int]:
+        """The answer to the next of these statements: its rows, how many it matched, and the first number allocated."""
+        self._read_query_result()
+        result: Any = self._result
+        return result.rows or (), result.affected_rows, result.insert_id or 0
+
     def upload(self, statement: str, data: bytes) -> bool:
         """Runs a LOAD DATA LOCAL INFILE whose file is ``data``; False where the server will not have it any more."""
         self._upload = data
@@ -269,7 +350,7 @@ class Connection(_Base):
             self.write_packet(data[first : first + _UPLOAD_PACKET])
         self.write_packet(b"")
 
-    def prepared(self, statement: str) -> tuple[int, Wire]:
+    def prepared(self, statement: bytes) -> tuple[int, Wire]:
         """Prepares a statement without parameters and runs it; its number, and its rows to come.
 
         None of PyMySQL's own reading is done for the rows, so it is the connection's last statement until
@@ -396,14 +477,6 @@ def forsake(pool: Pool) -> None:
     pool._lock = threading.Condition()  # its finalizer takes it
 
 
-def _datetime(text: str) -> Any:
-    """As PyMySQL reads DATETIME and TIMESTAMP, in a fraction of its time; zero dates and the like are left to it."""
-    try:
-        return datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return converters.convert_datetime(text)
-
-
 def settings(config: MysqlConfig, session: Sequence[str], *, packed: bool) -> dict[str, Any]:
     """What PyMySQL is told. ``session``: statements run at each connect.
 
@@ -421,7 +494,7 @@ def settings(config: MysqlConfig, session: Sequence[str], *, packed: bool) -> di
         "read_timeout": config.read_timeout,
         "write_timeout": config.write_timeout,
         "autocommit": True,
-        "conv": {**converters.conversions, FIELD_TYPE.DATETIME: _datetime, FIELD_TYPE.TIMESTAMP: _datetime},
+        "conv": _CONVERSIONS,
         # FOUND_ROWS: an UPDATE with equal values matches its row.
         "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if packed else 0),
         "local_infile": config.local_infile and not packed,

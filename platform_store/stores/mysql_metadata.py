@@ -66,7 +66,7 @@ CHECKS_MARIADB = f"""
       AND NOT (k.LEVEL = 'Column' AND k.CHECK_CLAUSE LIKE 'json_valid(%%')
 """
 TABLE_ROWS = "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
-COLLATIONS = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN %s"
+COLLATIONS = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN "
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 _PYTHON_NUMBERS: dict[str, Callable[[Decimal], object]] = {"DECIMAL": Decimal, "FLOAT": float, "DOUBLE": float}

@@ -13,6 +13,7 @@ from platform_store.errors import (
 )
 from platform_store.records import Finding
 from platform_store.rows import Selection
+from platform_store.search import Search
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (
     Exact,
@@ -24,7 +25,7 @@ from platform_store.stores.mysql_bulk_target import MysqlTables
 from platform_store.stores.mysql_catalog import MysqlCatalog
 from platform_store.stores.mysql_doctor import findings
 from platform_store.stores.mysql_exact import exact_many, present
-from platform_store.stores.mysql_fetch import fetch_many, read
+from platform_store.stores.mysql_fetch import fetch_many, found, read
 from platform_store.stores.mysql_jobs import MysqlJobs
 from platform_store.stores.mysql_journal import MysqlJournal
 from platform_store.stores.mysql_scratch import MysqlQuerySession
@@ -46,7 +47,6 @@ class MysqlRowStore(MysqlCatalog):
         self.journal = MysqlJournal(connections)
         self.bulk = MysqlTables(connections)
         self.jobs = MysqlJobs(connections)
-        self.bulk = MysqlTables(connections)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[MysqlTransaction]:
@@ -74,6 +74,10 @@ class MysqlRowStore(MysqlCatalog):
         parameters += [association.table_id, association.epoch, limit]
         with self._connections.lease() as session:
             return read(session, association, sql.read_page(selection, condition), parameters)
+
+    def search(self, selection: Selection, search: Search) -> list[Fetched]:
+        with self._connections.lease() as session:
+            return found(session, selection, search)
 
     def exact_many(
         self, association: Association, columns: Sequence[Column], keys: Sequence[KeyValues]

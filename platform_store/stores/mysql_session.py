@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from platform_store.errors import OutcomeUnknown, PlatformStoreError, Unavailable
+from platform_store.errors import OutcomeUnknown, PlatformStoreError, TransientError, Unavailable
 from platform_store.stores.base import DuplicateKey, Parameters, StaleAssociation
 from platform_store.stores.mysql_driver import Connection, Cursor, stream, translated
+from platform_store.stores.mysql_literals import fill
 from platform_store.stores.mysql_wire import RowSplitter, Split
 
 _BEGIN = "START TRANSACTION"
-_MAX_STATEMENT = 512 * 1024  # characters of one multi-row statement, and of statements packed together
-
-
-class DuplicateRow(DuplicateKey):
-    """A row of :meth:`MysqlSession.insert_rows` is a duplicate; ``before`` rows are in, by statements before its own.
-
-    They are the transaction's own, and so nothing that the duplicate could be a duplicate of.
-    """
-
-    def __init__(self, before: int):
-        super().__init__()
-        self.before = before
+_MAX_STATEMENT = 512 * 1024  # bytes of one multi-row statement, characters of statements packed together
 
 
 class Answer(NamedTuple):
@@ -41,7 +32,7 @@ class Statement(NamedTuple):
     connection is free for other statements, and gives the one to be raised.
     """
 
-    sql: str
+    sql: str | bytes  # bytes: with its values, to be sent as it is
     parameters: Sequence[object] = ()
     judge: Callable[[Answer], None] | None = None
     failed: Callable[[Exception], Exception] | None = None
@@ -53,11 +44,15 @@ class MysqlSession:
     Statements whose answer nobody waits for are put off, and go out in one packet with the next one: a write waits for
     the network twice, not six times. They are answered in order, and the first that fails ends the packet. COMMIT is
     never among them.
+
+    A packet may also be sent while its answers are left for later: the server works while the caller does. Whatever is
+    done next takes them first.
     """
 
     def __init__(self, raw: Connection):
         self._raw = raw
         self._later: list[Statement] = []
+        self._sent: Sequence[Statement] = ()  # and not answered yet
 
     @property
     def server(self) -> str:
@@ -93,58 +88,82 @@ class MysqlSession:
         self._later.append(statement)
 
     def flush(self) -> None:
-        """Sends what was put off."""
-        if self._later:
-            self.run()
+        """Sends what was put off, and takes every answer."""
+        self.send()
+        self._receive()
+
+    def send(self) -> None:
+        """Sends what was put off; its answers are taken with the next statement's."""
+        self._run()
 
     def run(self, *statements: Statement) -> list[Answer]:
         """Sends what was put off, and these statements; returns the answers to these."""
-        waiting, self._later = [*self._later, *statements], []
-        answers: list[Answer] = []
+        self._later += statements
+        answers = self._run()
+        answers += self._receive()
+        return answers[len(answers) - len(statements) :]
+
+    def _run(self) -> list[Answer]:
+        """Sends what was put off, and leaves the last packet's answers for later; returns the others."""
+        waiting, self._later = self._later, []
         with translated():
             texts = [self._text(statement.sql, statement.parameters) for statement in waiting]
+        self._receive()
+        answers: list[Answer] = []
         if sum(map(len, texts)) > _MAX_STATEMENT:
             for statement, text in zip(waiting, texts, strict=True):
-                answers += self._exchange(text, [statement])
+                answers += self._receive()
+                self._send(text, [statement])
         elif waiting:
-            answers = self._exchange("; ".join(texts), waiting)
-        return answers[len(waiting) - len(statements) :]
+            self._send(b"; ".join(texts), waiting)
+        return answers
 
-    def _exchange(self, text: str, statements: Sequence[Statement]) -> list[Answer]:
-        """One packet, and the answer to each of its statements."""
+    def _send(self, text: bytes, statements: Sequence[Statement]) -> None:
+        """Sends one packet."""
+        with translated():
+            self._raw.send(text)
+        self._sent = statements
+
+    def _receive(self) -> list[Answer]:
+        """The answer to each statement of the packet that was sent last."""
+        statements, self._sent = self._sent, ()
         answers: list[Answer] = []
         fault: Exception | None = None
-        with self._raw.cursor() as cursor:
-            try:
-                with translated():
-                    cursor.execute(text)
-                    while True:
-                        answer = Answer(tuple(cursor.fetchall()), cursor.rowcount, cursor.lastrowid or 0)
-                        judge = statements[len(answers)].judge
-                        answers.append(answer)
-                        if judge is not None and fault is None:
-                            fault = _raised_by(judge, answer)
-                        if not cursor.nextset():
-                            break
-            except (PlatformStoreError, DuplicateKey, StaleAssociation) as error:
-                if fault is None:
-                    failed = statements[len(answers)].failed
-                    fault = error if failed is None or isinstance(error, Unavailable) else failed(error)
+        try:
+            with translated():
+                while len(answers) < len(statements):
+                    answer = Answer(*self._raw.receive())
+                    judge = statements[len(answers)].judge
+                    answers.append(answer)
+                    if judge is not None and fault is None:
+                        fault = _raised_by(judge, answer)
+        except (PlatformStoreError, DuplicateKey, StaleAssociation) as error:
+            if fault is None:
+                failed = statements[len(answers)].failed
+                fault = error if failed is None or isinstance(error, Unavailable) else failed(error)
         if fault is not None:
             raise fault
         return answers
 
-    def _text(self, sql: str, parameters: Sequence[object]) -> str:
-        with self._raw.cursor() as cursor:
-            return str(cursor.mogrify(sql, tuple(parameters)))
+    def drain(self) -> None:
+        """Takes the answers that are left, whatever they are. Raises only where the whole transaction is lost."""
+        self._sent = [Statement(b"") for _ in self._sent]
+        try:
+            self._receive()
+        except (TransientError, Unavailable):
+            raise
+        except (PlatformStoreError, DuplicateKey, StaleAssociation):
+            pass  # it is about to be undone
+
+    def _text(self, sql: str | bytes, parameters: Sequence[object]) -> bytes:
+        return sql if isinstance(sql, bytes) else fill(sql.encode(), parameters)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> tuple[tuple[Any, ...], ...]:
         return self.run(Statement(sql, parameters))[0].rows
 
     def verbatim(self, text: str) -> tuple[tuple[Any, ...], ...]:
         """The rows of a statement that is sent as it is: it has no placeholders, and ``%`` means itself."""
-        self.flush()
-        return self._exchange(text, [Statement(text)])[0].rows
+        return self.run(Statement(text.encode()))[0].rows
 
     def attempt(self, text: str, refusals: Container[int]) -> bool:
         """Runs a statement as it is; False where the server refuses it with one of these error numbers."""
@@ -171,24 +190,41 @@ class MysqlSession:
     def insert_rows(self, head: str, rows: Sequence[tuple[str, Sequence[object]]]) -> list[int]:
         """Multi-row INSERT in statements of bounded size; returns each row's AUTO_INCREMENT value.
 
-        A row is its part of the VALUES list and the parameters of that part. Raises DuplicateRow.
+        A row is its part of the VALUES list and the parameters of that part. Raises DuplicateKey.
 
         The values of one statement are consecutive: InnoDB gives a simple insert its whole range at once, whatever
         ``innodb_autoinc_lock_mode`` says (MySQL manual, "AUTO_INCREMENT Handling in InnoDB").
         """
-        self.flush()
         numbers: list[int] = []
-        with self._raw.cursor() as cursor:
-            head = cursor.mogrify(head, ())
-            for parts in _statements(cursor.mogrify(template, tuple(row)) for template, row in rows):
-                try:
-                    with translated():
-                        cursor.execute(head + ", ".join(parts))
-                except DuplicateKey:
-                    raise DuplicateRow(len(numbers)) from None
-                first = cursor.lastrowid or 0
-                numbers.extend(range(first, first + len(parts)))
+        statements = _inserts(head, rows)
+        self.send()
+        with translated():
+            following = next(statements, None)  # made while the server is at work
+        self._receive()
+        while following is not None:
+            self._send(following[0], [Statement(following[0])])
+            with translated():
+                following = next(statements, None)
+            (answer,) = self._receive()
+            numbers.extend(range(answer.last_id, answer.last_id + answer.matched))
         return numbers
+
+    def send_rows(
+        self,
+        head: str,
+        rows: Sequence[tuple[str, Sequence[object]]],
+        failed: Callable[[int, Exception], Exception],
+    ) -> None:
+        """As :meth:`insert_rows`, of rows that MySQL numbers not; the last statement is only sent.
+
+        ``failed`` is also told how many rows are in, by statements before.
+        """
+        before = 0
+        with translated():
+            for statement, count in _inserts(head, rows):
+                self.later(Statement(statement, failed=partial(failed, before)))
+                self.send()
+                before += count
 
     def begin(self) -> None:
         self.later(Statement(_BEGIN))
@@ -217,6 +253,7 @@ class MysqlSession:
         if self.forget(_BEGIN) or not self._raw.open:
             return
         try:
+            self.drain()
             with translated():
                 self._raw.rollback()
         except PlatformStoreError:
@@ -255,6 +292,7 @@ class MysqlSession:
 
     def abandon(self) -> None:
         self._later.clear()
+        self._sent = ()
         self._raw.abandon()
 
 
@@ -267,18 +305,22 @@ def _raised_by(judge: Callable[[Answer], None], answer: Answer) -> Exception | N
     return None
 
 
-def _statements(parts: Iterable[str]) -> Iterator[list[str]]:
-    """The parts of a VALUES list, divided into statements of bounded size."""
-    statement: list[str] = []
+def _inserts(head: str, rows: Iterable[tuple[str, Sequence[object]]]) -> Iterator[tuple[bytes, int]]:
+    """Multi-row INSERTs of bounded size, and how many rows each has."""
+    start = fill(head.encode(), ())
+    templates: dict[str, bytes] = {}
+    parts: list[bytes] = []
     size = 0
-    for part in parts:
-        statement.append(part)
+    for template, row in rows:
+        encoded = templates.get(template) or templates.setdefault(template, template.encode())
+        part = fill(encoded, row)
+        parts.append(part)
         size += len(part)
         if size >= _MAX_STATEMENT:
-            yield statement
-            statement, size = [], 0
-    if statement:
-        yield statement
+            yield start + b", ".join(parts), len(parts)
+            parts, size = [], 0
+    if parts:
+        yield start + b", ".join(parts), len(parts)
 
 
 class ResultStream:

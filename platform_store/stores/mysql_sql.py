@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from platform_store.association import Association, Column, KeyValues
 from platform_store.names import OWN_PREFIX, REVISION, quote, quote_list
 from platform_store.rows import Selection
+from platform_store.search import Search
 
 CATALOG = OWN_PREFIX + "table"
 JOURNAL = OWN_PREFIX + "journal"
@@ -160,7 +161,11 @@ def placeholders(count: int) -> str:
 def key_sql(association: Association, keys: Sequence[KeyValues]) -> tuple[str, list[Any]]:
     """``(condition, parameters)`` that is true for exactly these keys of ``t``."""
     columns = [f"t.{quote(name)}" for name in association.key_names]
-    parameters = [part for key in keys for part in key_parameters(association, key)]
+    if len(columns) == 1:
+        to_sql = association.key_columns[0].codec.to_sql
+        parameters = [to_sql(part) for (part,) in keys]
+    else:
+        parameters = [part for key in keys for part in key_parameters(association, key)]
     if len(keys) == 1:
         return " AND ".join(f"{column} = %s" for column in columns), parameters
     if len(columns) == 1:
@@ -182,24 +187,57 @@ def range_sql(
     for bound, comparison, inclusive in ((lower, ">", True), (stop, "<", True), (after, ">", False)):
         if bound is None:
             continue
-        condition, values = _bound_sql(association, key_parameters(association, bound), comparison, inclusive)
+        columns = [_Compared(f"t.{quote(name)}", comparison) for name in association.key_names]
+        condition, values = _bound_sql(columns, key_parameters(association, bound), inclusive=inclusive)
         conditions.append(condition)
         parameters.extend(values)
     return " AND ".join(conditions) or "TRUE", parameters
 
 
-def _bound_sql(
-    association: Association, values: Sequence[Any], comparison: str, inclusive: bool
-) -> tuple[str, list[Any]]:
-    """A lexicographic comparison, in the form of which MySQL makes index ranges over every column of the key.
+class _Compared(NamedTuple):
+    """A column in a lexicographic comparison; ``comparison``: what comes after is more (">") or less ("<") of it."""
+
+    column: str
+    comparison: str
+
+
+def _bound_sql(columns: Sequence[_Compared], values: Sequence[Any], *, inclusive: bool) -> tuple[str, list[Any]]:
+    """A lexicographic comparison, in the form of which MySQL makes index ranges over every column.
 
     It makes none of ``(a, b) > (1, 2)``, and of ``a >= 1 AND (a > 1 OR b > 2)`` one that begins at ``a = 1`` each time.
     """
-    column, value = f"t.{quote(association.key_names[len(association.key_names) - len(values)])}", values[0]
+    (column, comparison), value = columns[0], values[0]
     if len(values) == 1:
         return f"{column} {comparison}{'=' if inclusive else ''} %s", [value]
-    rest, parameters = _bound_sql(association, values[1:], comparison, inclusive)
+    rest, parameters = _bound_sql(columns[1:], values[1:], inclusive=inclusive)
     return f"({column} {comparison} %s OR ({column} = %s AND {rest}))", [value, value, *parameters]
+
+
+def search_sql(search: Search) -> tuple[str, list[Any]]:
+    """``(condition, parameters)`` of the rows of ``t`` that are looked for."""
+    conditions, parameters = ["TRUE"], []
+    for one in search.conditions:
+        name = f"t.{quote(one.column.name)}"
+        if one.comparison == "IS NULL":
+            conditions.append(f"{name} IS NULL")
+        elif one.comparison == "IN":
+            conditions.append(f"{name} IN ({placeholders(len(one.values))})" if one.values else "FALSE")
+        else:
+            conditions.append(f"{name} {one.comparison} %s")
+        parameters += [one.column.codec.to_sql(value) for value in one.values]
+    if search.after is not None:
+        columns = [_Compared(f"t.{quote(one.column.name)}", "<" if one.descending else ">") for one in search.order]
+        values = [one.column.codec.to_sql(value) for one, value in zip(search.order, search.after, strict=True)]
+        condition, bounds = _bound_sql(columns, values, inclusive=False)
+        conditions.append(condition)
+        parameters += bounds
+    return " AND ".join(conditions), parameters
+
+
+def search_order(search: Search) -> str:
+    """Comes after the condition."""
+    order = ", ".join(f"t.{quote(one.column.name)}{' DESC' if one.descending else ''}" for one in search.order)
+    return f" ORDER BY {order}" + (f" LIMIT {search.limit:d}" if search.limit is not None else "")
 
 
 @lru_cache(maxsize=1024)
@@ -207,13 +245,14 @@ def key_order(association: Association) -> str:
     return ", ".join(f"t.{quote(name)}" for name in association.key_names)
 
 
-def read_rows(selection: Selection, condition: str) -> str:
+def read_rows(selection: Selection, condition: str, index: str | None = None) -> str:
     """A read of the rows that ``condition`` on ``t`` names: revision, pending document, columns.
 
     One statement, so that the row, its revision and the journal entry of that revision are of one moment. The
     parameters after the condition's are the table's id and the epoch; under another epoch there are no rows.
+    ``index``: the one in whose order rows are read.
     """
-    head, tail = _around_condition(selection)
+    head, tail = _around_condition(selection, index)
     return f"{head}{condition}{tail}"
 
 
@@ -223,13 +262,17 @@ def read_page(selection: Selection, condition: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _around_condition(selection: Selection) -> tuple[str, str]:
+def _around_condition(selection: Selection, index: str | None) -> tuple[str, str]:
     association = selection.association
-    pending, table = "NULL", f"{quote(association.name)} AS t"
+    pending, table = "NULL", f"{quote(association.name)} AS t{_in_order_of(index)}"
     if selection.needs_document:
         pending, table = "j.document", f"{table} LEFT JOIN {JOURNAL} AS j ON {_is_pending(association)}"
     columns = ", ".join([_revision(association), pending, *(f"t.{quote(column.name)}" for column in selection.mysql)])
     return f"SELECT {columns} FROM {CATALOG} AS c JOIN {table} WHERE ", " AND c.id = %s AND c.epoch = %s"
+
+
+def _in_order_of(index: str | None) -> str:
+    return "" if index is None else f" FORCE INDEX FOR ORDER BY ({quote(index)})"
 
 
 def _revision(association: Association, alias: str = "t") -> str:
@@ -260,8 +303,10 @@ def insert_head(association: Association, names: tuple[str, ...]) -> str:
     return f"INSERT INTO {quote(association.name)} ({quote_list(names)}) VALUES "
 
 
-def update_row(association: Association, assignments: Sequence[str], key: KeyValues) -> tuple[str, list[Any]]:
-    condition, parameters = key_sql(association, [key])
+def update_rows(
+    association: Association, assignments: Sequence[str], keys: Sequence[KeyValues]
+) -> tuple[str, list[Any]]:
+    condition, parameters = key_sql(association, keys)
     return f"UPDATE {quote(association.name)} AS t SET {', '.join(assignments)} WHERE {condition}", parameters
 
 
@@ -274,6 +319,12 @@ def lock_rows(association: Association, condition: str, *, pending: bool = True,
         f"SELECT {keys}, {_revision(association)}, {document if pending else 'NULL'} "
         f"FROM {quote(association.name)} AS t WHERE {condition}{order} FOR UPDATE"
     )
+
+
+def lock_found(association: Association, condition: str, order: str, index: str | None) -> str:
+    """Locks rows, in an order that may have a limit; their keys. ``index``: the one in whose order they are read."""
+    table = f"{quote(association.name)} AS t{_in_order_of(index)}"
+    return f"SELECT {key_order(association)} FROM {table} WHERE {condition}{order} FOR UPDATE"
 
 
 def select_keys(association: Association, condition: str) -> str:

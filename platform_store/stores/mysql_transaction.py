@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import bson
 
 from platform_store.association import Association, Column, KeyValues
+from platform_store.codecs import Codec
 from platform_store.errors import (
     Conflict,
     Diverged,
@@ -21,6 +22,7 @@ from platform_store.errors import (
 )
 from platform_store.names import quote
 from platform_store.rows import NewRow, Selection
+from platform_store.search import Search
 from platform_store.sqltypes import INTEGER_BITS
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (
@@ -32,9 +34,9 @@ from platform_store.stores.base import (
     StaleAssociation,
 )
 from platform_store.stores.mysql_exact import exact_many
-from platform_store.stores.mysql_fetch import KEYS_PER_STATEMENT, batches, fetch_many
+from platform_store.stores.mysql_fetch import KEYS_PER_STATEMENT, batches, fetch_many, found, in_order
 from platform_store.stores.mysql_journal import MysqlJournal, awaited, operation_id
-from platform_store.stores.mysql_session import Answer, DuplicateRow, MysqlSession, Statement
+from platform_store.stores.mysql_session import Answer, MysqlSession, Statement
 
 _SAVEPOINT = "SAVEPOINT one_change"
 
@@ -120,38 +122,38 @@ class MysqlTransaction:
         head = sql.insert_head(association, names)
         # Values that MySQL allocates are consecutive only where every row of the statement takes one.
         given = _in_key_order([(row.key, row) for row in rows if row.key is not None])
-        named = [_insert_row(association, names, row) for _, row in given]
-        self._insert(association, head, named, [key for key, _ in given])
-        automatic = [_insert_row(association, names, row) for row in rows if row.key is None]
-        allocated = iter(self._insert(association, head, automatic, []))
+        if given:
+            named = _insert_rows(association, names, [row for _, row in given])
+            self._session.send_rows(head, named, partial(self._not_inserted, association, [key for key, _ in given]))
+        automatic = _insert_rows(association, names, [row for row in rows if row.key is None])
+        allocated = iter(self._insert_automatic(association, head, automatic) if automatic else ())
         return [(next(allocated),) if row.key is None else row.key for row in rows]
 
     def _insert_later(self, association: Association, row: NewRow, key: KeyValues) -> None:
         names = tuple(column.name for column in association.table_columns if not column.generated)
-        places, parameters = _insert_row(association, names, row)
+        ((places, parameters),) = _insert_rows(association, names, [row])
+        failed = partial(self._not_inserted, association, [key], 0)
+        self._session.later(Statement(sql.insert_head(association, names) + places, parameters, failed=failed))
 
-        def failed(error: Exception) -> Exception:
-            if isinstance(error, DuplicateKey):
-                return self._duplicate(association, [key])
-            return _at(error, association, key)
-
-        head = sql.insert_head(association, names)
-        self._session.later(Statement(head + places, parameters, failed=failed))
-
-    def _insert(
-        self,
-        association: Association,
-        head: str,
-        filled: Sequence[tuple[str, Sequence[object]]],
-        keys: Sequence[KeyValues],
+    def _insert_automatic(
+        self, association: Association, head: str, filled: Sequence[tuple[str, Sequence[object]]]
     ) -> list[int]:
-        """Inserts rows that all have a key in ``keys``, or all none yet; returns what MySQL allocated."""
+        """Inserts rows that have no key yet; returns what MySQL allocated."""
         try:
             return self._session.insert_rows(head, filled)
-        except DuplicateRow as error:
-            raise self._duplicate(association, keys[error.before :]) from None
-        except (ValueRejected, Conflict) as error:
-            raise _at(error, association, keys[0] if len(keys) == 1 else None) from None
+        except (DuplicateKey, ValueRejected, Conflict) as error:
+            raise self._not_inserted(association, [], 0, error) from None
+
+    def _not_inserted(
+        self, association: Association, keys: Sequence[KeyValues], before: int, error: Exception
+    ) -> Exception:
+        """The error of an INSERT of rows, ``before`` of which are in, by statements before its own.
+
+        They are the transaction's own, and so nothing that a duplicate could be a duplicate of.
+        """
+        if isinstance(error, DuplicateKey):
+            return self._duplicate(association, keys[before:])
+        return _at(error, association, keys[0] if len(keys) == 1 else None)
 
     def _duplicate(self, association: Association, keys: Sequence[KeyValues]) -> Exception:
         """Which error a duplicate is; the transaction is still alive, so the rows that are there can be asked for.
@@ -186,8 +188,13 @@ class MysqlTransaction:
         return taken
 
     def update(self, association: Association, key: KeyValues, values: Mapping[str, object]) -> None:
+        self.update_many(association, [key], values)
+
+    def update_many(self, association: Association, keys: Sequence[KeyValues], values: Mapping[str, object]) -> None:
         assignments = [f"t.{quote(name)} = %s" for name in values]
-        self._update(association, key, assignments, _parameters(association, values))
+        for first in range(0, len(keys), KEYS_PER_STATEMENT):
+            batch = keys[first : first + KEYS_PER_STATEMENT]
+            self._update(association, batch, assignments, _parameters(association, values))
 
     def reset(self, association: Association, key: KeyValues, row: NewRow) -> None:
         columns = [column for column in association.table_columns if _resettable(column, row)]
@@ -196,13 +203,18 @@ class MysqlTransaction:
         ]
         named = {column.name: row.mysql[column.name] for column in columns if column.name in row.mysql}
         if assignments:
-            self._update(association, key, assignments, _parameters(association, named))
+            self._update(association, [key], assignments, _parameters(association, named))
 
     def _update(
-        self, association: Association, key: KeyValues, assignments: Sequence[str], parameters: Sequence[object]
+        self,
+        association: Association,
+        keys: Sequence[KeyValues],
+        assignments: Sequence[str],
+        parameters: Sequence[object],
     ) -> None:
         self._changed = True
-        statement, key_parameters = sql.update_row(association, assignments, key)
+        statement, key_parameters = sql.update_rows(association, assignments, keys)
+        key = keys[0] if len(keys) == 1 else None
 
         def failed(error: Exception) -> Exception:
             return _taken(association, key) if isinstance(error, DuplicateKey) else _at(error, association, key)
@@ -226,6 +238,20 @@ class MysqlTransaction:
 
     def fetch(self, selection: Selection, key: KeyValues) -> Fetched | None:
         return fetch_many(self._session, selection, [key])[0]
+
+    def search(self, selection: Selection, search: Search, *, lock: bool) -> list[Fetched]:
+        if not lock:
+            return found(self._session, selection, search)
+        association = selection.association
+        condition, parameters = sql.search_sql(search)
+
+        def locked(index: str | None) -> Sequence[Any]:
+            statement = sql.lock_found(association, condition, sql.search_order(search), index)
+            return self._session.rows(statement, parameters)
+
+        # For keys alone MySQL, too, may take another index, in which it reads and locks all that is left, and sort it.
+        keys = in_order(association, search, locked)
+        return [row for row in fetch_many(self._session, selection, keys) if row is not None]
 
     def exact(self, association: Association, columns: Sequence[Column], key: KeyValues) -> dict[str, object]:
         statement = sql.exact_columns(association, columns)
@@ -288,6 +314,7 @@ class MysqlTransaction:
                 parameters += [revision, *sql.key_parameters(association, key)]
             statement = sql.stamp_one(association) if len(batch) == 1 else sql.stamp_many(association, len(batch))
             self._session.later(Statement(statement, parameters, partial(_judge_stamped, association, len(batch))))
+        self._session.send()
 
     def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:
         self._session.flush()  # the rows are locked before their revision is given
@@ -303,7 +330,7 @@ class MysqlTransaction:
             self._session.later(
                 Statement(stamp, [revision, *parameters], partial(_judge_stamped, association, len(batch)))
             )
-        self._session.flush()
+        self._session.send()  # the rows are stamped while the documents are on their way
         return True
 
     def awaited(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
@@ -328,6 +355,7 @@ class MysqlTransaction:
 
     def _undo(self, first_revision: int) -> None:
         if not self._session.forget(_SAVEPOINT):
+            self._session.drain()
             self._session.execute(f"ROLLBACK TO {_SAVEPOINT}")
         self._first_revision = first_revision  # a number that was undone tells no outcome
 
@@ -354,17 +382,33 @@ def _resettable(column: Column, row: NewRow) -> bool:
     return not (column.key or column.generated or numbered)
 
 
-def _insert_row(association: Association, names: Sequence[str], row: NewRow) -> tuple[str, list[object]]:
-    """One row of a VALUES list: a placeholder for each value given, DEFAULT for the rest."""
-    places, parameters = [], []
-    for name in names:
-        if name in row.mysql:
-            places.append("%s")
-            parameters.append(_parameter(association.by_name[name], row.mysql[name]))
-        else:
-            # Under NO_AUTO_VALUE_ON_ZERO it is NULL that asks for a number; DEFAULT would be 0.
-            places.append("NULL" if association.by_name[name].attribute.auto_increment else "DEFAULT")
-    return f"({', '.join(places)})", parameters
+def _to_sql(codec: Codec) -> Callable[[object], object] | None:
+    """``codec.to_sql``, None where it leaves a value as it is."""
+    return None if type(codec).to_sql is Codec.to_sql else codec.to_sql
+
+
+def _insert_rows(
+    association: Association, names: Sequence[str], rows: Iterable[NewRow]
+) -> list[tuple[str, Sequence[object]]]:
+    """Rows of a VALUES list: a placeholder for each value given, DEFAULT for the rest."""
+    columns = [association.by_name[name] for name in names]
+    written = [(column.name, _to_sql(column.codec)) for column in columns]
+    # Under NO_AUTO_VALUE_ON_ZERO it is NULL that asks for a number; DEFAULT would be 0.
+    otherwise = {column.name: "NULL" if column.attribute.auto_increment else "DEFAULT" for column in columns}
+    whole = f"({sql.placeholders(len(names))})"
+    filled: list[tuple[str, Sequence[object]]] = []
+    for row in rows:
+        stored = row.mysql
+        values = [
+            stored[name] if convert is None or stored[name] is None else convert(stored[name])
+            for name, convert in written
+            if name in stored
+        ]
+        places = whole
+        if len(values) < len(names):
+            places = f"({', '.join('%s' if name in stored else otherwise[name] for name in names)})"
+        filled.append((places, values))
+    return filled
 
 
 def _parameters(association: Association, values: Mapping[str, object]) -> list[object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,14 @@ BACKENDS = (
 
 @dataclass(frozen=True)
 class Backend:
-    """One pair of stores of this test alone. ``open`` gives a further platform on it, as another process would."""
+    """One pair of stores of this test alone. ``open`` gives a further platform on it, as another process would.
+
+    ``stores``: what another process opens it by: the file of the embedded pair, or the URLs.
+    """
 
     name: str
     open: Callable[[], Platform]
+    stores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def real(self) -> bool:

@@ -26,7 +26,8 @@ class Killed(BaseException):
 STORE_METHODS = {
     "rows": [
         "add_association", "put_association", "remove_association", "create_table", "drop_table", "add_column",
-        "tighten_column", "loosen_column", "drop_column", "rename_column", "forget_revisions",
+        "tighten_column", "loosen_column", "drop_column", "rename_column", "forget_revisions", "create_index",
+        "drop_index",
     ],
     "rows.journal": ["raise_revisions"],
     "documents": ["create_collection", "drop_collection", "create_index", "unset_field"],
@@ -71,6 +72,7 @@ CHANGES: dict[str, tuple[Callable[[Platform], object], dict[str, object] | None]
         lambda platform: platform.add_column("card", ColumnAttribute("level", "INT", default=3), to="mysql"),
         {**ROW, "level": 3},
     ),
+    "index": (lambda platform: platform.add_index("card", Index(["name"])), ROW),
     "drop in mysql": (
         lambda platform: platform.drop_column("card", "name"),
         {name: value for name, value in ROW.items() if name != "name"},
@@ -89,9 +91,16 @@ CHANGES: dict[str, tuple[Callable[[Platform], object], dict[str, object] | None]
 
 
 def _steps(change: str) -> int:
-    return {"create": 5, "add": 4, "drop in mysql": 4, "drop in mongodb": 3, "rename": 3, "discard": 6, "drop": 4}[
-        change
-    ]
+    return {
+        "create": 5,
+        "add": 4,
+        "index": 3,
+        "drop in mysql": 4,
+        "drop in mongodb": 3,
+        "rename": 3,
+        "discard": 6,
+        "drop": 4,
+    }[change]
 
 
 @pytest.mark.parametrize(
@@ -136,3 +145,16 @@ def test_the_steps_are_all_of_them(backend: Backend, change: str) -> None:
         calls = _die_at(platform, 1000)
         CHANGES[change][0](platform)
         assert len(calls) == _steps(change), calls
+
+
+def test_an_index_that_died_is_in_nobodys_way(backend: Backend) -> None:
+    """Another one takes its place in the catalog."""
+    with backend.open() as dying:
+        dying.create_table("card", COLUMNS, flag=1)
+        _die_at(dying, 2)
+        with pytest.raises(Killed):
+            dying.add_index("card", Index(["name"], unique=True))
+    with backend.open() as platform:
+        platform.add_index("card", Index(["name"]))
+        if not backend.real:  # servers tell them apart by their names
+            platform.write_many("card", [{"id": number, "name": "a"} for number in (1, 2)])

@@ -143,6 +143,20 @@ def test_many_rows(customer: Platform) -> None:
     assert all(row["note"] == f"记录{row['id'] - 1}" for row in scanned)  # type: ignore[operator]
 
 
+def test_rows_read_together_share_nothing(customer: Platform) -> None:
+    profile = {"a": [1, {"b": 2**63}], "c": 2**40}
+    key = customer.write("customer", {"name": "a", "profile": profile})
+    for _ in range(2):  # from the journal, and from MongoDB
+        one, other, absent = customer.read_many("customer", [key, key, 99])
+        assert absent is None
+        assert one is not None
+        assert other is not None
+        assert one["profile"] == other["profile"] == profile
+        one["profile"]["a"][1]["b"] = 0
+        assert other["profile"] == profile
+        customer.recover()
+
+
 def test_many_rows_with_taken_keys(customer: Platform) -> None:
     customer.write_many("customer", [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "note": "旧"}])
     with pytest.raises(RowExists):

@@ -6,6 +6,7 @@ import pytest
 
 from platform_store import (
     ColumnAttribute,
+    Conflict,
     Index,
     NotSupported,
     Platform,
@@ -260,3 +261,49 @@ def test_a_document_without_its_dropped_column_is_none(platform: Platform) -> No
     platform.write_many("t", [{"id": 1, "a": 1}, {"id": 2, "b": 2}])
     platform.drop_column("t", "a")
     assert list(platform.read_collection("t")) == [{"_id": 2, "b": 2}]
+
+
+def test_an_index_is_added_to_a_table_with_rows(backend: Backend, platform: Platform) -> None:
+    unique, by_document = Index(["name", "n"], unique=True), Index(["doc"])
+    platform.create_table("card", [ID, NAME, ColumnAttribute("n", "INT"), DOC], flag=2, indexes=[Index(["n"])])
+    rows = [{"id": number, "name": "a", "n": number, "doc": [number]} for number in range(1, 4)]
+    platform.write_many("card", rows)
+    with backend.open() as other:
+        other.add_index("card", unique)
+        other.add_index("card", by_document)
+        epoch = other.describe("card").epoch
+        other.add_index("card", unique)
+        assert other.describe("card").epoch == epoch
+    assert platform.describe("card").indexes == (Index(["n"]), unique, by_document)
+    with pytest.raises(Conflict):
+        platform.write("card", {**rows[0], "id": 9})
+    assert platform.find("card", {"name": "a"}, order_by=["n"]) == rows
+
+
+def test_an_index_that_rows_stand_against(platform: Platform) -> None:
+    platform.create_table("card", [ID, NAME, DOC], flag=1)
+    platform.write_many("card", [{"id": number, "name": "a"} for number in (1, 2)])
+    with pytest.raises(Conflict, match="'name'") as raised:
+        platform.add_index("card", Index(["name"], unique=True))
+    assert raised.value.table == "card"
+    assert platform.describe("card").indexes == ()
+    platform.write("card", {"id": 3, "name": "a"})
+    platform.add_index("card", Index(["name"]))
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (Index([]), "at least one column"),
+        (Index(["nowhere"]), "no such column"),
+        (Index(["name", "doc"]), "both stores"),
+        (Index(["doc"], unique=True), "MySQL only"),
+    ],
+)
+def test_an_index_that_cannot_be(platform: Platform, index: Index, words: str) -> None:
+    platform.create_table("card", [ID, NAME, DOC], flag=1)
+    with pytest.raises(SchemaError, match=words):
+        platform.add_index("card", index)
+    assert platform.describe("card").indexes == ()
+    with pytest.raises(SchemaError):
+        platform.add_index("nowhere", Index(["id"]))

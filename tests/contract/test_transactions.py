@@ -23,6 +23,7 @@ from platform_store import (
 )
 from platform_store.unit import Unit
 from tests.contract.conftest import Backend
+from tests.waiting import PATIENCE
 
 COLUMNS = [
     ColumnAttribute("id", "INT"),
@@ -51,6 +52,9 @@ def test_changes_become_true_together(tables: Platform, backend: Backend) -> Non
             assert tx.write("booking", {"id": 1, "n": 5, "doc": [1]}) == 1
             tx.update("booking", 1, {"doc": [1, 2]})
             assert tx.write_many("booking", [{"id": 2}, {"id": 3}]).inserted == 2
+            assert tx.insert_many("booking", [{"id": 9, "doc": 9}, {"id": 8, "doc": 8}]) == [9, 8]
+            assert tx.read("booking", 8) == {"id": 8, "n": None, "doc": 8}
+            assert tx.delete_range("booking", 8, 9) == 2
             assert tx.delete("account", 2) is True
             assert tx.delete_range("booking", 3, None) == 1
             assert tx.read("account", 1) == {"id": 1, "n": 5, "doc": "fünf"}
@@ -202,7 +206,7 @@ def test_a_deadlock_loses_the_whole_transaction(tables: Platform, backend: Backe
             with tables.transaction() as tx:
                 tx.update("account", 2, {"doc": "b"})
                 second_holds.set()
-                first_holds.wait(10)
+                first_holds.wait(PATIENCE)
                 tx.update("account", 1, {"doc": "b"})
         except TransientError as error:
             errors.append(error)
@@ -213,7 +217,7 @@ def test_a_deadlock_loses_the_whole_transaction(tables: Platform, backend: Backe
         with tables.transaction() as tx:
             tx.update("account", 1, {"doc": "a"})
             first_holds.set()
-            second_holds.wait(10)
+            second_holds.wait(PATIENCE)
             try:
                 tx.update("account", 2, {"doc": "a"})
             except TransientError:
@@ -226,3 +230,18 @@ def test_a_deadlock_loses_the_whole_transaction(tables: Platform, backend: Backe
     documents = {row["doc"] for row in tables.scan("account")}
     assert documents in ({"a"}, {"b"})
     assert list(tables.scan("booking")) == []
+
+
+def test_keys_of_many_inserted_rows_are_told_in_their_order(platform: Platform) -> None:
+    columns = [ColumnAttribute("id", "BIGINT", auto_increment=True), *COLUMNS[1:]]
+    platform.create_table("visit", columns, flag=1, indexes=[Index(["n"], unique=True)])
+    with platform.transaction() as tx:
+        keys = tx.insert_many("visit", [{"n": n, "doc": n} for n in (3, 1, 2)])
+        with pytest.raises(Conflict):
+            tx.insert_many("visit", [{"n": 7, "doc": 7}, {"n": 1, "doc": "again"}])
+        more = tx.insert_many("visit", [{"n": 5, "doc": 5}, {"id": 1000, "n": 6, "doc": 6}])
+    assert len({*keys, *more}) == 5
+    assert more[1] == 1000
+    found = {row["id"]: (row["n"], row["doc"]) for row in platform.scan("visit")}
+    assert [found[key] for key in (*keys, *more)] == [(3, 3), (1, 1), (2, 2), (5, 5), (6, 6)]
+    assert len(found) == 5

@@ -12,7 +12,6 @@ import pymysql
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymysql.constants import CLIENT
-from sqlalchemy.engine import make_url
 
 from platform_store import ColumnAttribute, Config, Platform
 from platform_store.codecs import codec_for
@@ -23,7 +22,7 @@ from tests.fuzz.answers import Answer, answer_of, refusal_of
 from tests.fuzz.families import BINARY, Server
 from tests.fuzz.nodes import Parameters
 from tests.fuzz.scenario import Change, Flags, Row, Scenario, Table
-from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
+from tests.servers.databases import Connection, fresh_mongodb_database, fresh_sql_database, sql_connection
 
 LENIENT = "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"
 """As the library writes: zero dates are values like others."""
@@ -249,17 +248,10 @@ def _hold_back(
 
 
 @contextlib.contextmanager
-def _connection(url: str) -> Iterator[pymysql.connections.Connection[pymysql.cursors.Cursor]]:
-    parts = make_url(url).set(drivername="mysql+pymysql")
-    _, arguments = parts.get_dialect()().create_connect_args(parts)
-    settings = {"charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS, **arguments}
-    connection = pymysql.connect(
-        **{**settings, "autocommit": True, "init_command": "SET time_zone = '+00:00'", "read_timeout": 120}
-    )
-    try:
+def _connection(url: str) -> Iterator[Connection]:
+    utc = "SET time_zone = '+00:00'"
+    with sql_connection(url, charset="utf8mb4", client_flag=CLIENT.FOUND_ROWS, init_command=utc) as connection:
         yield connection
-    finally:
-        connection.close()
 
 
 def _create(cursor: pymysql.cursors.Cursor, server: Server, table: Table, count: int) -> None:

@@ -49,8 +49,9 @@ class Reading:
     def next(self, platform: Platform) -> dict[str, Any]:
         """Any read of any rows."""
         reads: dict[Callable[[Platform], dict[str, Any]], int] = {
-            self._one: 30,
-            self._many: 25,
+            self._one: 25,
+            self._many: 20,
+            self._find: 10,
             self._scan: 15,
             self._batch: 15,
             self._query: 10,
@@ -68,6 +69,12 @@ class Reading:
         table = self._choose.choice(TABLES)
         keys = self._choose.sample(self._keys(table), 4)
         return _found(table, keys, platform.read_many(table, keys))
+
+    def _find(self, platform: Platform) -> dict[str, Any]:
+        table = self._choose.choice(TABLES)
+        keys = self._choose.sample(self._keys(table), 4)
+        rows = {row["id"]: row for row in platform.find(table, {"id": keys})}
+        return _found(table, keys, [rows.get(key) for key in keys])
 
     def _scan(self, platform: Platform) -> dict[str, Any]:
         """Small rows of one client, or whatever batches of one of its lives are there."""

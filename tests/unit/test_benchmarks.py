@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from benchmarks import report, stats
+from benchmarks import crm, report, stats
 from benchmarks.__main__ import main
 from benchmarks.data import COLUMNS, DOCUMENT_COLUMNS, FLAG, MYSQL_COLUMNS, customer, customers, sizes
 from benchmarks.harness import (
@@ -87,6 +87,10 @@ def test_the_median_is_of_all_calls_and_the_rate_of_the_median_block() -> None:
     assert stats.p50(blocks) == 1.5
     assert [block.rate for block in blocks] == [10, 2, 5]
     assert stats.rate(blocks) == 5
+
+
+def test_the_95th_percentile_is_of_all_calls() -> None:
+    assert stats.p95([Block((1, 2, 3), 1), Block((4, 5, 6, 7), 1)]) == stats.quantile(range(1, 8), 0.95)
 
 
 def test_a_ratio_without_noise_has_no_interval() -> None:
@@ -218,6 +222,15 @@ def test_the_table_says_which_bar_is_missed() -> None:
     assert "met" in report.table(outcome_of("rate", Bar("at least", 0.5)))
 
 
+def test_a_ratio_of_p95_is_called_so_beside_the_medians() -> None:
+    outcome = outcome_of("p95")
+    text = report.table(outcome)
+    assert "p50 ms" in text
+    assert "ratio of p95" in text
+    assert crm.medians(outcome) == "  ratio of medians, library: 1.50 (1.50 - 1.50)\n"
+    assert crm.medians(replace(outcome, measure="p50")) == ""
+
+
 def test_a_verdict_across_the_bar_is_doubted() -> None:
     measured = outcome_of(bar=Bar("at most", 1.5)).variants[1]
     assert report.verdict(measured) == "met"
@@ -242,7 +255,8 @@ def test_everything_is_in_the_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--repetitions", "4"], ["--repetitions", "many"], ["--only", "no such scenario"]]
+    "arguments",
+    [["--repetitions", "4"], ["--repetitions", "many"], ["--only", "no such scenario"], ["crm", "--only", "write"]],
 )
 def test_the_command_refuses_what_it_cannot_measure(
     arguments: Sequence[str], capsys: pytest.CaptureFixture[str]

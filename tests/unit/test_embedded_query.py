@@ -331,6 +331,15 @@ def test_placeholders_do_not_reach_into_literals(store: EmbeddedStore, table: As
     assert answer(store, table, "SELECT id FROM t WHERE name = '%s'")[1] == []
 
 
+def test_a_placeholder_right_after_in_stands_for_a_list(store: EmbeddedStore, table: Association) -> None:
+    assert answer(store, table, "SELECT id FROM t WHERE id IN %s ORDER BY id", [[3, 1, None]])[1] == [(1,), (3,)]
+    assert answer(store, table, "SELECT id FROM t WHERE id NOT IN %(ids)s", {"ids": (1, 3)})[1] == [(2,)]
+    with pytest.raises(NotSupported, match="IN of anything but a list of values"):
+        answer(store, table, "SELECT id FROM t WHERE id IN %s", [3])
+    with pytest.raises(NotSupported, match="IN of anything but a list of values"):
+        answer(store, table, "SELECT id FROM t WHERE id IN id")
+
+
 @pytest.mark.parametrize("opening", ["(", "NOT "])
 def test_deep_nesting_is_refused(store: EmbeddedStore, table: Association, opening: str) -> None:
     closing = ")" if opening == "(" else ""

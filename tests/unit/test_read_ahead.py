@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from platform_store.migration.read_ahead import Range, ReadAhead
+from tests.waiting import PATIENCE
 
 NUMBERS = list(range(10))
 
@@ -40,7 +41,7 @@ def test_the_next_page_is_read_meanwhile() -> None:
 
     ahead = ReadAhead(reading, last)
     ahead(Range(None, 0, 9))
-    assert second.wait(10)
+    assert second.wait(PATIENCE)
     assert ahead(Range(2, 0, 9)) == [3, 4, 5]
     assert read[:2] == [Range(None, 0, 9), Range(2, 0, 9)]
 

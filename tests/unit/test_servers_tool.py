@@ -18,6 +18,7 @@ from tests.servers import binaries, containers, private, provide
 from tests.servers.binaries import ServersUnavailable
 from tests.servers.databases import with_mongodb_database
 from tests.servers.private import MARIADB_URL, MONGODB_URL, MYSQL_IS_MARIADB, MYSQL_URL, Started
+from tests.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEEDS_MYSQL = "def test_on_mysql(mysql_url): raise AssertionError('must not run')\n"
@@ -45,7 +46,7 @@ def run_pytest(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
             env={**environment, **settings},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
@@ -170,9 +171,9 @@ class TestPrivateServers:
         server = private.MongoDB(tmp_path)
         sleeper = ["sh", "-c", "sleep 60; :", "sh", server.marker]
         with subprocess.Popen(sleeper, start_new_session=True) as process:
-            assert private._wait(lambda: server.pid() == process.pid, 5)
+            assert private._wait(lambda: server.pid() == process.pid, PATIENCE)
             os.killpg(process.pid, 9)
-        assert private._wait(lambda: server.pid() is None, 5)  # its child may take a moment longer
+        assert private._wait(lambda: server.pid() is None, PATIENCE)  # its child may take a moment longer
 
     def test_stopping_where_nothing_was_started_is_harmless(self, tmp_path: Path) -> None:
         assert private.stop(tmp_path / "absent") == []
