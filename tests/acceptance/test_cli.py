@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +22,7 @@ from typer.testing import CliRunner, Result
 from platform_store import ColumnAttribute, Config, Index, JsonText, Platform
 from platform_store.cli import app
 from platform_store.cli.output import as_json, as_text
+from tests.waiting import PATIENCE, wait_until
 
 Run = Callable[..., Result]
 
@@ -385,7 +385,7 @@ def test_a_closed_pipe_is_quiet(customer: Run, chosen: str) -> None:
         assert running.stderr is not None
         running.stdout.read(10)
         running.stdout.close()
-        assert running.wait(20) == 1
+        assert running.wait(PATIENCE) == 1
         assert running.stderr.read() == b""
 
 
@@ -404,8 +404,8 @@ def test_an_interrupt_is_130(customer: Run) -> None:
         assert running.stderr is not None
         running.stdin.write(b'{"id": 3, "name": "a"}\n')
         running.stdin.flush()
-        while not customer("query", "SELECT id FROM customer WHERE id = 3", "--format", "json").stdout:
-            time.sleep(0.1)
+        written = ("query", "SELECT id FROM customer WHERE id = 3", "--format", "json")
+        wait_until(lambda: running.poll() is not None or bool(customer(*written).stdout), "the row is there")
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 130
+        assert running.wait(PATIENCE) == 130
         assert b"Traceback" not in running.stderr.read()

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from platform_store.cli import app
 from tests.integration.conftest import Servers, plain
 from tests.integration.migrating import documents, fill
+from tests.waiting import PATIENCE, wait_until
 
 Run = Callable[..., Result]
 
@@ -153,10 +154,9 @@ def test_a_signal_pauses(run: Run, own: Servers, number: int) -> None:
         "--max-rows-per-second", "200", "--batch-rows", "20", "--format", "json",
     ]  # fmt: skip
     with subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while process.poll() is None and not own.mongodb["plain"].find_one():
-            pass
+        wait_until(lambda: process.poll() is not None or bool(own.mongodb["plain"].find_one()), "rows have come over")
         process.send_signal(number)
-        said, complaint = process.communicate(timeout=30)
+        said, complaint = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert json.loads(said)["status"] == "paused"
     assert b"--resume" in complaint

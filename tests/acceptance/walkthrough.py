@@ -12,12 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pymysql
 from bson import json_util
 from pymongo import MongoClient
 
-from platform_store.config import MysqlConfig
-from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
+from tests.servers.databases import fresh_mongodb_database, fresh_sql_database, sql_connection
 
 _BLOCK = re.compile(r"^```(sql|console|javascript)\n(.*?)^```$", re.M | re.S)
 _STATUS = re.compile(r" # exits with (\d+)$")
@@ -80,12 +78,7 @@ def _printed(line: str, folder: Path, environment: dict[str, str]) -> str:
 
 
 def _sql(url: str, text: str) -> None:
-    config = MysqlConfig.from_url(url)
-    connection = pymysql.connect(
-        host=config.host, port=config.port, user=config.user, password=config.password, database=config.database,
-        autocommit=True,
-    )  # fmt: skip
-    with connection, connection.cursor() as cursor:
+    with sql_connection(url) as connection, connection.cursor() as cursor:
         for statement in text.split(";\n"):
             if statement.strip():
                 cursor.execute(statement)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -16,27 +16,24 @@ import pymysql
 
 from platform_store import Config, Platform, PlatformStoreError
 from platform_store.config import JournalConfig
-from tests.faults import steps
 from tests.faults.child import Child, Work, call
 from tests.faults.operations import CARD, COLUMNS, NEXT, SIDE, Operation, State, row
 from tests.faults.servers import stores
+from tests.faults.stops import trace
 from tests.integration.conftest import Servers, plain
 
 Around: TypeAlias = Callable[[Work], Work]
 """Makes other work of an operation's, such as work that breaks the library first."""
 
-_PATIENCE = 10.0  # seconds until the server has noticed that a client is gone
 _COMMIT = "rows.transaction.commit:after:1"
+_PATIENCE = 30.0  # seconds
 
 
 class Bench:
-    """Tables ``card`` and ``side``, and a Platform that watches (``watcher``); nobody looks after the journal.
+    """Tables ``card`` and ``side``, and a Platform that watches (``watcher``); nobody looks after the journal."""
 
-    ``distinct``: operations are stopped once between two steps. What is after the one is before the other.
-    """
-
-    def __init__(self, config: Config, servers: Servers, *, distinct: bool):
-        self.config, self.servers, self.distinct = config, servers, distinct
+    def __init__(self, config: Config, servers: Servers):
+        self.config, self.servers = config, servers
         self.watcher = Platform.open(config)
         self._block = 0
 
@@ -53,33 +50,23 @@ class Bench:
         self._block += count
         return list(range(self._block - count, self._block))
 
-    def record(self, work: Work) -> steps.Recorder:
-        """The steps of ``work`` on a Platform that has done nothing before."""
-        recorder = steps.Recorder()
-        with steps.install(steps.OwnThread(recorder)), Platform.open(self.config) as platform:
-            recorder.moments.clear()
-            work(platform)
-            moments = list(recorder.moments)
-        recorder.moments = moments  # without those of its closing
-        return recorder
+    def points(self, work: Work) -> list[tuple[str, bool]]:
+        """Where ``work`` can be made to stand still, and whether it is done there: once between two steps."""
+        stops = trace(self.config, work).stops()
+        return _from(_COMMIT, stops, [stop for stop in stops if ":before:" in stop or stop == stops[-1]])
 
-    def points(self, work: Work, done_from: str = _COMMIT) -> list[tuple[str, bool]]:
-        """Where ``work`` can be stopped, and whether it is done there: from ``done_from`` on."""
-        stops = self.record(work).stops()
-        done = stops.index(done_from) if done_from in stops else len(stops)
-        return [
-            (stop, number >= done)
-            for number, stop in enumerate(stops)
-            if not self.distinct or ":before:" in stop or number == len(stops) - 1
-        ]
+    def kills(self, work: Work, done_from: str = _COMMIT) -> list[tuple[str, bool]]:
+        """Where ``work`` can be killed, and whether it is done there: from ``done_from`` on."""
+        traced = trace(self.config, work)
+        return _from(done_from, traced.stops(), traced.kills())
 
     def kill_at(self, work: Work, stop: str) -> None:
         """Runs ``work`` in a process that is killed there."""
-        with Child(self.config, work, stop_at=stop) as child:
+        with self.servers.outlived(), Child(self.config, work, stop_at=stop) as child:
             child.wait_until_stopped()
 
     def recover(self) -> None:
-        """Until nothing is left: what a killed client has locked is free once the server has noticed. Raises Stuck."""
+        """Until nothing is left: a server that was started anew may not have everything at once. Raises Stuck."""
         deadline = time.monotonic() + _PATIENCE
         while True:
             self.watcher.recover()
@@ -118,8 +105,9 @@ class Bench:
             keys = sorted(key for its, key in state if its == table)
             rows = self.watcher.read_many(table, keys)
             scanned = [one for one in self.watcher.scan(table, keys[0], keys[-1]) if one["id"] in keys]
-            if scanned != [one for one in rows if one is not None]:
-                raise Torn(f"read_many() and scan() differ on {table}")
+            sought = self.watcher.find(table, {"id": keys})
+            if not scanned == sought == [one for one in rows if one is not None]:
+                raise Torn(f"read_many(), scan() and find() differ on {table}")
             for key, one in zip(keys, rows, strict=True):
                 if one is not None and one != row(key, int(str(one["n"]))):
                     raise Torn(f"{table} {key}: {one}")
@@ -185,13 +173,13 @@ class Stuck(Exception):
 
 
 @contextlib.contextmanager
-def bench(mysql: str, mongodb: str, *, distinct: bool = True) -> Iterator[Bench]:
+def bench(mysql: str, mongodb: str) -> Iterator[Bench]:
     """On empty databases. Nobody waits for a lock for longer than a second."""
-    config = stores(mysql, mongodb, timeout=10)
+    config = stores(mysql, mongodb)
     assert config.mysql is not None
     config = replace(config, mysql=replace(config.mysql, lock_wait_timeout=1), journal=JournalConfig(reaper=False))
     with plain(mysql, mongodb) as servers:
-        made = Bench(config, servers, distinct=distinct)
+        made = Bench(config, servers)
         try:
             for table in (CARD, SIDE):
                 made.watcher.create_table(table, COLUMNS, flag=1)
@@ -223,7 +211,7 @@ def killed_everywhere(
     operation.prepare(bench.watcher, [first])
     bench.recover()
     circumstance(bench)
-    points = bench.points(around(operation.work(first)))
+    points = bench.kills(around(operation.work(first)))
     blocks = bench.blocks(len(points))
     operation.prepare(bench.watcher, blocks)
     bench.recover()
@@ -245,6 +233,11 @@ def _after_kill(bench: Bench, operation: Operation, block: int, done: bool) -> l
         wrong.append(f"done again: {result}, not {wanted}")
     wrong += bench.settled("done again", after)
     return wrong + bench.replaced("replaced", after)
+
+
+def _from(done_from: str, stops: Sequence[str], chosen: Sequence[str]) -> list[tuple[str, bool]]:
+    done = stops.index(done_from) if done_from in stops else len(stops)
+    return [(stop, stops.index(stop) >= done) for stop in chosen]
 
 
 def _difference(found: State, wanted: State) -> str:

@@ -15,14 +15,12 @@ from typing import Any, Literal, Self, TypeAlias
 
 from platform_store import Config, Platform
 from tests.faults import steps
-from tests.faults.servers import wait_until
 from tests.faults.zygote import ZYGOTE
+from tests.waiting import PATIENCE, wait_until
 
 How: TypeAlias = Literal["kill", "freeze", "wait"]
 Work: TypeAlias = Callable[[Platform], object]
 """What a child runs: :func:`call`, :func:`transaction`, or a function at the top of a module."""
-
-_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -100,14 +98,14 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def wait_until_stopped(self, timeout: float = _TIMEOUT) -> None:
+    def wait_until_stopped(self) -> None:
         """Waits until the step is reached, and the process is killed, frozen or waiting there."""
         said: object = None
         if self._how == "freeze":
-            wait_until(lambda: self._pipe.poll() or _is_stopped(self.pid), timeout, f"{self._stop} is reached")
+            wait_until(lambda: self._pipe.poll() or _is_stopped(self.pid), f"{self._stop} is reached")
             reached = not self._pipe.poll()
         else:
-            said = self._receive(timeout)
+            said = self._receive()
             reached = said == ("reached",)
             if reached and self._how == "kill":
                 self._process.wait()
@@ -121,14 +119,23 @@ class Child:
         else:
             self._process.send_signal(signal.SIGCONT)
 
-    def result(self, timeout: float = _TIMEOUT) -> Any:
+    def result(self) -> Any:
         """What the work returned. Raises ChildFailed with what it raised; AssertionError where the process died."""
-        kind, *rest = self._receive(timeout)
+        kind, *rest = self._receive()
         if kind == "failed":
             raise ChildFailed(*rest)
         if kind != "done":
             raise AssertionError(f"the work did not end: {(kind, *rest)}")
         return rest[0]
+
+    def ended(self, timeout: float) -> bool:
+        """Whether the work returns or raises within so many seconds; :meth:`result` tells what."""
+        return self._pipe.poll(timeout)
+
+    def check(self) -> None:
+        """Raises as :meth:`result` does where the work has come to an end that it should not have come to."""
+        if self._pipe.poll():
+            raise AssertionError(f"the work has ended: {self.result()}")
 
     def kill(self) -> None:
         """SIGKILL, frozen or not."""
@@ -145,9 +152,9 @@ class Child:
         self._process.close()
         self._pipe.close()
 
-    def _receive(self, timeout: float) -> tuple[Any, ...]:
-        if not self._pipe.poll(timeout):
-            raise TimeoutError(f"nothing from the process within {timeout} s")
+    def _receive(self) -> tuple[Any, ...]:
+        if not self._pipe.poll(PATIENCE):
+            raise TimeoutError(f"nothing from the process within {PATIENCE} s")
         return self._said()
 
     def _said(self) -> tuple[Any, ...]:
@@ -159,10 +166,10 @@ class Child:
         return said
 
 
-def run(stores: Config, work: Work, timeout: float = _TIMEOUT) -> Any:
+def run(stores: Config, work: Work) -> Any:
     """Runs ``work`` in a process of its own to its end; see :meth:`Child.result`."""
     with Child(stores, work) as child:
-        return child.result(timeout)
+        return child.result()
 
 
 @dataclass(frozen=True)

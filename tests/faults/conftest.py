@@ -39,17 +39,22 @@ S = TypeVar("S", Disposable, ReplicaSet)
 class Proxied:
     """Databases of one test on the shared servers, and proxies in front of them.
 
-    ``config`` goes through the proxies, with short timeouts; ``direct`` looks past them.
+    ``urls``: of MySQL and MongoDB, through the proxies; ``direct`` looks past them.
     """
 
     direct: Servers
     mysql: Proxy
     mongodb: Proxy
-    config: Config
+    urls: tuple[str, str]
 
-    def open(self) -> Platform:
+    def config(self, **gives_up: float) -> Config:
+        """Goes through the proxies. ``gives_up``: see :func:`tests.faults.servers.stores`."""
+        mysql, mongodb = self.urls
+        return servers.stores(mysql, mongodb, **gives_up)
+
+    def open(self, **gives_up: float) -> Platform:
         """A Platform that reaches both servers through the proxies."""
-        return Platform.open(self.config)
+        return Platform.open(self.config(**gives_up))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -198,11 +203,11 @@ def proxied(servers_of_test: Servers) -> Iterator[Proxied]:
     ):
         account = mongodb.netloc.rpartition("@")[0]
         netloc = f"{account}@127.0.0.1:{mongodb_proxy.port}" if account else f"127.0.0.1:{mongodb_proxy.port}"
-        config = servers.stores(
+        urls = (
             mysql.set(host="127.0.0.1", port=mysql_proxy.port).render_as_string(hide_password=False),
             urlunsplit(("mongodb", netloc, mongodb.path, "directConnection=true", "")),
         )
-        yield Proxied(servers_of_test, mysql_proxy, mongodb_proxy, config)
+        yield Proxied(servers_of_test, mysql_proxy, mongodb_proxy, urls)
 
 
 def _started(server: S) -> Iterator[S]:

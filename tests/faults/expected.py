@@ -60,8 +60,8 @@ ROUND_TRIPS = {
     "replace": (3, 1),
     "update": (3, 2),
     "delete": (3, 1),
-    "write_many, placed": (6, 1),
-    "write_many, journalled": (5, 1),
+    "write_many, placed": (5, 1),
+    "write_many, journalled": (4, 1),
     "delete_range": (5, 1),
     "transaction": (6, 3),
     "drop_table": (18, 3),  # 7 of them to connect

@@ -7,13 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-import pymysql
-
 from platform_store import Platform, PlatformStoreError
 from tests.faults.bench import Bench, attempt
 from tests.faults.child import call
 from tests.faults.operations import CARD, COLUMNS, NEW, OLD, PLACE, WRITE, State, row
-from tests.faults.servers import wait_until
 
 Left: TypeAlias = Callable[[Bench, int], State]
 """Leaves something to recover in a block of keys; the rows as they are, before and after."""
@@ -26,7 +23,7 @@ def drop_killed_everywhere(bench: Bench) -> list[str]:
     """Kills ``drop_table`` at each of its steps; what was wrong, and where."""
     (block,) = bench.blocks(1)
     wrong = []
-    for stop, begun in bench.points(call("drop_table", a_table(bench, block)), _DROPPING):
+    for stop, begun in bench.kills(call("drop_table", a_table(bench, block)), _DROPPING):
         (block,) = bench.blocks(1)
         table = a_table(bench, block)
         bench.kill_at(call("drop_table", table), stop)
@@ -73,7 +70,7 @@ def recover_killed_everywhere(bench: Bench, prepare: Left) -> list[str]:
     (block,) = bench.blocks(1)
     prepare(bench, block)
     wrong = []
-    for stop, _ in bench.points(RECOVER):
+    for stop, _ in bench.kills(RECOVER):
         (block,) = bench.blocks(1)
         state = prepare(bench, block)
         bench.kill_at(RECOVER, stop)
@@ -100,20 +97,10 @@ def pending_entries(bench: Bench, block: int) -> State:
 def an_abandoned_intent(bench: Bench, block: int) -> State:
     """Documents placed by a process that died before its commit, and those of one that committed."""
     bench.kill_at(PLACE.work(block), "documents.target.place:after")
-    wait_until(lambda: _nobody_holds_intents(bench), 5, "the server has noticed that the client is gone")
     state = PLACE.state(block, done=False)
     (other,) = bench.blocks(1)
     PLACE.work(other)(bench.watcher)
     return state | PLACE.state(other, done=True)
-
-
-def _nobody_holds_intents(bench: Bench) -> bool:
-    with bench.servers.mysql.cursor() as cursor:
-        try:
-            cursor.execute("SELECT id FROM platform_store_journal WHERE state IN (1, 2) FOR UPDATE NOWAIT")
-        except pymysql.OperationalError:
-            return False
-        return len(cursor.fetchall()) > 0
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def moves_killed_everywhere(bench: Bench, move: Move) -> list[str]:
     """Kills the move at each of its steps; what was wrong, and where."""
     (block,) = bench.blocks(1)
     wrong = []
-    for stop, _ in bench.points(move.work(move.prepare(bench, block)), _UP_TO):
+    for stop, _ in bench.kills(move.work(move.prepare(bench, block)), _UP_TO):
         (block,) = bench.blocks(1)
         table = move.prepare(bench, block)
         bench.kill_at(move.work(table), stop)

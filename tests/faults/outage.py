@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tests.faults.bench import Bench
 from tests.faults.child import Child, ChildFailed
@@ -11,6 +12,7 @@ from tests.faults.servers import Disposable
 
 _COMMIT = "rows.transaction.commit"
 _NOT_THERE = ("Unavailable", "TransientError")
+_SOON = 2.0  # seconds: MongoDB takes about as long to start, so that it is waited for, or given up
 
 
 def server_killed_everywhere(
@@ -43,7 +45,9 @@ def _server_killed_at(bench: Bench, operation: Operation, stop: str, done: bool,
     operation.prepare(bench.watcher, [block])
     bench.recover()
     before, after = operation.state(block, done=False), operation.state(block, done=True)
-    with Child(bench.config, operation.work(block), stop_at=stop, how="wait") as child:
+    assert bench.config.mongodb is not None
+    soon = replace(bench.config, mongodb=replace(bench.config.mongodb, server_selection_timeout=_SOON))
+    with Child(soon, operation.work(block), stop_at=stop, how="wait") as child:
         child.wait_until_stopped()
         server.kill()
         child.resume()

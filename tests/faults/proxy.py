@@ -17,6 +17,8 @@ from typing import Literal, Self
 
 import bson
 
+from tests.waiting import PATIENCE
+
 Action = Literal["drop_reply", "drop_request", "hold"]
 Protocol = Literal["mysql", "mongodb"]
 
@@ -35,11 +37,11 @@ class Armed:
         self._matches, self._skip, self._changed = matches, skip, changed
         self.taken = self.released = False
 
-    def wait(self, timeout: float = 10.0) -> None:
+    def wait(self, seconds: float = PATIENCE) -> None:
         """Waits until it has happened: the request is dropped, or its answer is dropped or held. TimeoutError."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self.happened, timeout):
-                raise TimeoutError(f"no request was met by {self.action} within {timeout} s")
+            if not self._changed.wait_for(lambda: self.happened, seconds):
+                raise TimeoutError(f"no request was met by {self.action} within {seconds} s")
 
     def release(self) -> None:
         """Lets go of a held answer."""

@@ -1,4 +1,4 @@
-"""A MongoDB replica set that fails over in a second, loses writes on demand, and can be reached through proxies."""
+"""A MongoDB replica set that fails over at once, loses writes on demand, and can be reached through proxies."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ import pymongo
 import pymongo.errors
 
 from tests.faults.proxy import Proxy
-from tests.faults.servers import Disposable, Member, wait_until
+from tests.faults.servers import Disposable, Member
 from tests.servers.private import DATABASE, REPLICA_SET
+from tests.waiting import PATIENCE, wait_until
+
+ELECTION_TIMEOUT = 3.0
+"""Seconds without a word from the primary after which the others elect a new one. On a busy machine a shorter silence
+means nothing, and an election that nobody wanted spoils a test."""
 
 _SECONDARY = 2
-_ANSWER = 500  # milliseconds: a member that does not answer by then is passed over
+_ANSWER = 500  # milliseconds: a member that does not answer by then is passed over, and asked again
 
 
 class ReplicaSet:
     """Members are told apart by their number. A context manager: started and initiated, removed at the end."""
 
-    def __init__(
-        self, directory: Path, members: int = 3, *, proxied: bool = False, election_timeout: float = 1.0
-    ) -> None:
-        """
-        Args:
-            proxied: the members, and so every client, know each other by the ports of ``proxies``.
-            election_timeout: seconds without the primary after which the others elect a new one.
-        """
+    def __init__(self, directory: Path, members: int = 3, *, proxied: bool = False) -> None:
+        """``proxied``: the members, and so every client, know each other by the ports of ``proxies``."""
         self.members = [Disposable(Member(directory, f"m{number}")) for number in range(members)]
         self.proxies: list[Proxy] = []
-        self._proxied, self._election_timeout = proxied, election_timeout
+        self._proxied = proxied
 
     @property
     def url(self) -> str:
@@ -58,7 +57,7 @@ class ReplicaSet:
         return primary
 
     def freeze(self, *members: int) -> None:
-        """SIGSTOP. A primary whose majority is frozen steps down after ``election_timeout``."""
+        """SIGSTOP. A primary whose majority is frozen steps down after :data:`ELECTION_TIMEOUT`."""
         for member in members:
             self.members[member].freeze()
 
@@ -71,7 +70,7 @@ class ReplicaSet:
         """The member that takes writes; waits for it."""
         return self.wait_for_primary()
 
-    def wait_for_primary(self, timeout: float = 15.0, *, other_than: int | None = None) -> int:
+    def wait_for_primary(self, *, other_than: int | None = None, seconds: float = PATIENCE) -> int:
         """Waits for a member, other than this one, to take writes; which one it is. Raises TimeoutError."""
         found: list[int] = []
 
@@ -83,8 +82,21 @@ class ReplicaSet:
             ]
             return bool(found)
 
-        wait_until(look, timeout, "there is a primary")
+        wait_until(look, "there is a primary", seconds=seconds)
         return found[0]
+
+    def replace_primary(self, old: int) -> int:
+        """Has another member take over from a primary that was killed, before the others miss it; which one."""
+
+        def elected() -> bool:
+            for number in self._reachable():
+                with contextlib.suppress(pymongo.errors.PyMongoError), self.client(number, patience=_ANSWER) as client:
+                    client.admin.command("replSetStepUp")
+                    return True
+            return False
+
+        wait_until(elected, "another member was elected")
+        return self.wait_for_primary(other_than=old)
 
     def secondaries(self) -> list[int]:
         """The members that are not the primary, running or not."""
@@ -112,9 +124,9 @@ class ReplicaSet:
         self.release_replication()
         self.wait_until_healthy()
 
-    def wait_until_healthy(self, timeout: float = 30.0) -> None:
+    def wait_until_healthy(self) -> None:
         """Waits until every member runs and has what the primary has."""
-        wait_until(self._healthy, timeout, "every member has what the primary has")
+        wait_until(self._healthy, "every member has what the primary has")
 
     # Losing writes
 
@@ -139,7 +151,7 @@ class ReplicaSet:
         """Kills the primary whose replication was held; returns it once another member takes writes, without them."""
         old = self.kill_primary()
         self.release_replication()
-        self.wait_for_primary(other_than=old)
+        self.replace_primary(old)
         return old
 
     def release_replication(self) -> None:
@@ -168,11 +180,13 @@ class ReplicaSet:
     # Looking at members
 
     @contextlib.contextmanager
-    def client(self, member: int) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
-        """A client of one member alone, past its proxy. Reads ask it whatever it is."""
+    def client(
+        self, member: int, *, patience: int = int(PATIENCE * 1000)
+    ) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
+        """A client of one member alone, past its proxy. Reads ask it whatever it is. ``patience``: milliseconds."""
         address = f"mongodb://127.0.0.1:{self.members[member].port}/{DATABASE}?directConnection=true"
         with pymongo.MongoClient[dict[str, Any]](
-            address, serverSelectionTimeoutMS=_ANSWER, readPreference="primaryPreferred"
+            address, serverSelectionTimeoutMS=patience, readPreference="primaryPreferred"
         ) as client:
             yield client
 
@@ -208,7 +222,7 @@ class ReplicaSet:
             "_id": REPLICA_SET,
             "members": [{"_id": number, "host": host} for number, host in enumerate(self._hosts())],
             "settings": {
-                "electionTimeoutMillis": int(self._election_timeout * 1000),
+                "electionTimeoutMillis": int(ELECTION_TIMEOUT * 1000),
                 "heartbeatIntervalMillis": 200,
                 "catchUpTimeoutMillis": 2000,
             },
@@ -223,7 +237,7 @@ class ReplicaSet:
     def _said(self, number: int, command: str) -> dict[str, Any]:
         """What a member answers; nothing where it does not."""
         try:
-            with self.client(number) as client:
+            with self.client(number, patience=_ANSWER) as client:
                 return dict(client.admin.command(command))
         except pymongo.errors.PyMongoError:
             return {}

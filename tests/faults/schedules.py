@@ -69,13 +69,13 @@ def assess(schedule: Schedule, control: Weakness | None, violations: list[str]) 
         assert violations, f"{schedule.name}: nothing is wrong without this: {schedule.protection}"
 
 
-def quiet(mysql: str, mongodb: str, *, timeout: float = 10.0, **options: Any) -> Config:
-    """Stores on which nothing happens in the background. ``options``: of the MySQL section."""
-    config = servers.stores(mysql, mongodb, timeout=timeout)
+def quiet(mysql: str, mongodb: str, *, lock_wait_timeout: int = 5, **gives_up: float) -> Config:
+    """Stores on which nothing happens in the background. ``gives_up``: see :func:`tests.faults.servers.stores`."""
+    config = servers.stores(mysql, mongodb, **gives_up)
     assert config.mysql is not None
     return replace(
         config,
-        mysql=replace(config.mysql, **{"lock_wait_timeout": 5, **options}),
+        mysql=replace(config.mysql, lock_wait_timeout=lock_wait_timeout),
         journal=replace(config.journal, reaper=False),
     )
 

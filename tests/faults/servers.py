@@ -6,8 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +18,10 @@ from platform_store import Config
 from tests.servers import private
 from tests.servers.binaries import Program
 from tests.servers.private import State
+from tests.waiting import PATIENCE, wait_until
 
 SqlKind = Literal["mysql", "mariadb"]
 
-_POLL = 0.01
-_KILL_TIMEOUT = 30.0
 _SMALL_SQL = "--innodb-buffer-pool-size=64M"  # the last of two equal options counts
 _SMALL_MONGODB = ("--wiredTigerCacheSizeGB=0.25", "--oplogSize=64")
 
@@ -114,13 +111,13 @@ class Disposable:
         if pid is None:
             return
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: _gone(pid), _KILL_TIMEOUT, f"process {pid} is gone")
+        wait_until(lambda: _gone(pid), f"process {pid} is gone")
 
     def freeze(self) -> None:
         """SIGSTOP; returns when every thread stands still. Connections stay open, and the kernel accepts new ones."""
         pid = self._running()
         os.kill(pid, signal.SIGSTOP)
-        wait_until(lambda: _stopped(pid), _KILL_TIMEOUT, f"process {pid} stands still")
+        wait_until(lambda: _stopped(pid), f"process {pid} stands still")
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -210,28 +207,19 @@ def mongodb(directory: Path) -> Disposable:
 
 
 def stores(
-    mysql: str, mongodb: str, *, timeout: float = 2.0, selection_timeout: float = 1.0, connect_timeout: float = 2.0
+    mysql: str, mongodb: str, *, answer: float = PATIENCE, operation: float = PATIENCE, selection: float = PATIENCE
 ) -> Config:
-    """A configuration that gives up soon: in seconds, for an operation of MongoDB or an answer of MySQL (``timeout``),
-    for the choice of a MongoDB member, and for a connection to MySQL.
+    """A configuration that gives up after so many seconds on an answer of MySQL, on an operation of MongoDB, and on the
+    choice of one of its members. Less than a busy machine may need is for a server that does not answer at all.
     """
     config = Config.from_urls(mysql=mysql, mongodb=mongodb)
     assert config.mysql is not None
     assert config.mongodb is not None
     return replace(
         config,
-        mysql=replace(config.mysql, connect_timeout=connect_timeout, read_timeout=timeout, write_timeout=timeout),
-        mongodb=replace(config.mongodb, timeout=timeout, server_selection_timeout=selection_timeout),
+        mysql=replace(config.mysql, connect_timeout=answer, read_timeout=answer, write_timeout=answer),
+        mongodb=replace(config.mongodb, timeout=operation, server_selection_timeout=selection),
     )
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Waits for ``condition``. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds:.0f} s it is not so that {what}")
-        time.sleep(_POLL)
 
 
 def end_everything_below(directory: Path) -> None:

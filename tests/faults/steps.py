@@ -31,7 +31,7 @@ KNOWN = frozenset(
     _named(
         "rows",
         """
-        transaction transaction.exit fetch_many fetch_range exact_many present
+        transaction transaction.exit fetch_many fetch_range search exact_many present
         load_catalog schema_lock schema_lock.exit add_association
         put_association remove_association table_exists describe_foreign differences check_placeable create_table
         adopt_table drop_table add_column tighten_column loosen_column drop_column rename_column uses_of_column
@@ -41,9 +41,8 @@ KNOWN = frozenset(
     | _named(
         "rows.transaction",
         """
-        fence lock lock_range insert update reset delete fetch exact exact_many record announce claim awaited
-        savepoint
-        savepoint.exit commit
+        fence lock lock_range insert update update_many reset delete fetch search exact exact_many record announce claim
+        awaited savepoint savepoint.exit commit
         """,
     )
     | _named(

@@ -18,12 +18,13 @@ from platform_store.migration.attendant import LEASE
 from platform_store.migration.routes import Tenure, ToDocuments
 from platform_store.migration.state import Lane
 from platform_store.records import Migrated, Progress
-from tests.faults import steps
 from tests.faults.child import Child, ChildFailed, Work, call
-from tests.faults.servers import stores, wait_until
+from tests.faults.servers import stores
+from tests.faults.stops import trace
 from tests.integration.conftest import Servers, plain
 from tests.integration.migrating import TO_DOCUMENTS, TO_ROWS, documents, fill, rows_as_documents
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
+from tests.waiting import wait_until
 
 ROWS = 10
 BOTH_WAYS = pytest.mark.parametrize("direction", [TO_DOCUMENTS, TO_ROWS])
@@ -78,7 +79,7 @@ class Scene:
 @contextlib.contextmanager
 def _scene(sql_url: str, mongodb_url: str, direction: str, mode: str) -> Iterator[Scene]:
     with fresh_sql_database(sql_url) as sql, fresh_mongodb_database(mongodb_url) as mongodb:
-        config = replace(stores(sql, mongodb, timeout=10.0), journal=JournalConfig(reaper=False))
+        config = replace(stores(sql, mongodb), journal=JournalConfig(reaper=False))
         with plain(sql, mongodb) as servers, Platform.open(config) as platform:
             yield Scene(config, servers, platform, direction, mode)
 
@@ -139,15 +140,11 @@ def _remembered_first(self: ToDocuments, lane: Lane, *, fresh: bool) -> Lane:
 def _killed_everywhere(scene: Scene, around: Callable[[Work], Work] = lambda work: work, **options: Any) -> list[str]:
     """What is wrong after a kill at each step, and after the resumption."""
     scene.begin()
-    recorder = steps.Recorder()
-    with steps.install(steps.OwnThread(recorder)), Platform.open(scene.config) as platform:
-        recorder.moments.clear()
-        around(scene.work(**options))(platform)
-        stops = [stop for stop in recorder.stops() if ":before:" in stop and ".close" not in stop]
+    stops = trace(scene.config, around(scene.work(**options))).kills()
     wrong = []
     for stop in stops:
         source = scene.begin()
-        with Child(scene.config, around(scene.work(**options)), stop_at=stop) as child:
+        with scene.servers.outlived(), Child(scene.config, around(scene.work(**options)), stop_at=stop) as child:
             child.wait_until_stopped()
         wrong += scene.lost(source, stop)
         scene.free()
@@ -185,13 +182,13 @@ class TestKilled:
     def test_workers_end_with_the_process_in_charge(self, scene: Scene) -> None:
         source = scene.begin(21_000)
         with Child(scene.config, scene.work(workers=2, batch_rows=100, max_rows_per_second=4000.0)) as child:
-            wait_until(lambda: _progressed(scene) > 400, 30, "rows have come over")
+            wait_until(lambda: _progressed(scene) > 400, "rows have come over")
             workers = _workers_of(child.pid)
             assert scene.config.mysql is not None
             assert not any(scene.config.mysql.password in _shown_by_ps(pid) for pid in workers)
             child.kill()
         assert workers
-        wait_until(lambda: not any(_is_worker(pid) for pid in workers), 10, "the workers have ended")
+        wait_until(lambda: not any(_is_worker(pid) for pid in workers), "the workers have ended")
         assert scene.lost(source, "killed") == []
         scene.free()
         done = scene.work(workers=2, batch_rows=1000, resume=True)(scene.platform)
@@ -240,10 +237,10 @@ class TestStoodStill:
             done = scene.work(replace_target=True)(scene.platform)
             assert isinstance(done, Migrated)
             before = (documents(scene.servers), rows_as_documents(scene.platform))
-            wait_until(lambda: time.monotonic() > frozen + LEASE, 30, "its lease has run out")
+            wait_until(lambda: time.monotonic() > frozen + LEASE, "its lease has run out")
             child.resume()
             with pytest.raises(ChildFailed, match=complaint):
-                child.result(60)
+                child.result()
         return (documents(scene.servers), rows_as_documents(scene.platform)) == before
 
     def _change(self, scene: Scene) -> None:

@@ -13,10 +13,10 @@ from platform_store import ColumnAttribute, Config, Platform, Unavailable
 from platform_store.config import JournalConfig
 from platform_store.stores.mongodb_snapshot import MongoDocumentSnapshot
 from platform_store.stores.mysql_scratch import MysqlQuerySession
-from tests.faults.servers import Disposable
+from tests.faults.servers import Disposable, stores
 from tests.faults.weakened import replaced
-from tests.integration.conftest import Servers
-from tests.servers.databases import connect_sql
+from tests.integration.conftest import Servers, plain
+from tests.waiting import wait_until
 
 COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT"), ColumnAttribute("doc", "INT")]
 ROWS = 12_000
@@ -24,8 +24,7 @@ QUERY = "SELECT COUNT(*) FROM card WHERE doc = 2"
 """It is filtered in MongoDB: a document of the wrong moment is not even seen."""
 
 
-def platform_on(mysql: str, mongodb: str, **journal: Any) -> Platform:
-    config = Config.from_urls(mysql=mysql, mongodb=f"{mongodb}&serverSelectionTimeoutMS=1000&timeoutMS=1000")
+def platform_on(config: Config, **journal: Any) -> Platform:
     return Platform.open(replace(config, journal=JournalConfig(reaper=False, **journal)))
 
 
@@ -33,7 +32,12 @@ def platform_on(mysql: str, mongodb: str, **journal: Any) -> Platform:
 def test_mongodb_fails_in_the_middle(
     mysql_database: str, own_mongodb: Disposable, own_mongodb_url: str, how: str
 ) -> None:
-    with platform_on(mysql_database, own_mongodb_url) as platform:
+    gives_up = stores(mysql_database, own_mongodb_url, operation=1.0, selection=1.0)
+    with (
+        plain(mysql_database, own_mongodb_url) as servers,
+        platform_on(stores(mysql_database, own_mongodb_url)) as platform,
+        platform_on(gives_up) as impatient,
+    ):
         platform.create_table("card", COLUMNS, flag=1)
         platform.write_many("card", [{"id": key, "n": 0, "doc": 2} for key in range(ROWS)])
         original = MongoDocumentSnapshot.find
@@ -46,23 +50,11 @@ def test_mongodb_fails_in_the_middle(
 
         for sql in (QUERY, "SELECT COUNT(doc) FROM card", "SELECT COUNT(doc) FROM card WHERE id < 9000"):
             with replaced(MongoDocumentSnapshot, "find", find), pytest.raises(Unavailable) as caught:
-                platform.query(sql)
+                impatient.query(sql)
             assert caught.value.store == "mongodb"
-            assert nothing_left(mysql_database)
+            wait_until(servers.at_rest, "MySQL has nothing left of the query")
             own_mongodb.revive()
         assert platform.query(QUERY).scalar() == ROWS
-
-
-def nothing_left(url: str) -> bool:
-    """Whether the server has neither a temporary table nor a transaction of somebody's in this database."""
-    with connect_sql(url) as connection, connection.cursor() as cursor:
-        name = url.rpartition("/")[2].partition("?")[0]
-        cursor.execute(
-            "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p "
-            f"ON p.ID = t.trx_mysql_thread_id WHERE p.DB = '{name}'"
-        )
-        ((transactions,),) = cursor.fetchall()
-    return bool(transactions == 0)
 
 
 @contextlib.contextmanager
@@ -104,7 +96,8 @@ def test_the_journal_moves_between_the_moments(
 ) -> None:
     """With the protection, and without it: then rows are missing."""
     for protected in (True, False):
-        with platform_on(servers_of_test.mysql_url, servers_of_test.mongodb_url, retention=0.001) as platform:
+        config = stores(servers_of_test.mysql_url, servers_of_test.mongodb_url)
+        with platform_on(config, retention=0.001) as platform:
             if "card" in platform.tables():
                 platform.drop_table("card")
             platform.create_table("card", COLUMNS, flag=1)

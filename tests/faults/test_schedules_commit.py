@@ -29,6 +29,7 @@ from tests.faults.schedules import (
     settled,
 )
 from tests.faults.weakened import Weakness
+from tests.waiting import PATIENCE
 
 Loss: TypeAlias = Literal["drop_reply", "drop_request"]
 
@@ -150,7 +151,7 @@ def answer_lost(proxied: Proxied) -> list[str]:
     """The connection dies after or before MySQL gets COMMIT; MySQL answers again at once."""
     found: list[str] = []
     everything: Expected = {}
-    with Platform.open(with_outcome(proxied.config, 5)) as platform:
+    with Platform.open(with_outcome(proxied.config(), PATIENCE)) as platform:
         prepare(platform)
         for case in each():
             armed = proxied.mysql.arm(case.loss, b"COMMIT")
@@ -167,7 +168,7 @@ def answer_lost_and_mysql_away(proxied: Proxied) -> list[str]:
     """The connection dies at COMMIT, and MySQL is not reached until nobody looks for the outcome any more."""
     found: list[str] = []
     everything: Expected = {}
-    with Platform.open(with_outcome(proxied.config, 0.1)) as platform:
+    with Platform.open(with_outcome(proxied.config(), 0.1)) as platform:
         prepare(platform)
         for case in each():
             armed = proxied.mysql.arm(case.loss, b"COMMIT")
@@ -189,7 +190,7 @@ def entry_removed_before_the_question(proxied: Proxied) -> list[str]:
     """A COMMIT was not answered, and its entry is confirmed and removed before anybody asks for the outcome."""
     found: list[str] = []
     everything: Expected = {}
-    with Platform.open(with_outcome(proxied.config, 5)) as platform, proxied.direct.open() as other:
+    with Platform.open(with_outcome(proxied.config(), PATIENCE)) as platform, proxied.direct.open() as other:
         prepare(platform)
         for case in each():
             armed = proxied.mysql.arm(case.loss, b"COMMIT")
@@ -207,7 +208,7 @@ def entry_removed_before_the_question(proxied: Proxied) -> list[str]:
 def cut_within_a_transaction(proxied: Proxied) -> list[str]:
     """The connection is cut before the first packet of a transaction, before the second, and so on to the last."""
     found: list[str] = []
-    with Platform.open(with_outcome(proxied.config, 5)) as platform:
+    with Platform.open(with_outcome(proxied.config(), PATIENCE)) as platform:
         platform.create_table("card", COLUMNS, flag=1)
         platform.write_many("card", rows(1, 2))
         platform.recover()
@@ -237,7 +238,7 @@ def set_both(platform: Platform, value: int) -> None:
 
 def commit_after_a_failed_change(proxied: Proxied) -> list[str]:
     """What a transaction journalled first was undone with a change that failed; then the reply to COMMIT is lost."""
-    with Platform.open(with_outcome(proxied.config, 5)) as platform:
+    with Platform.open(with_outcome(proxied.config(), PATIENCE)) as platform:
         platform.create_table("card", [*COLUMNS], flag=1, indexes=[Index(["n"], unique=True)])
         platform.write_many("card", rows(1, 2))
         platform.recover()
@@ -257,7 +258,7 @@ def go_on_after_a_conflict(platform: Platform) -> None:
 
 def commit_after_placing_in_vain(proxied: Proxied) -> list[str]:
     """MongoDB does not take a bulk's documents, so they are journalled; then the reply to COMMIT is lost."""
-    with Platform.open(with_outcome(proxied.config, 5)) as platform:
+    with Platform.open(with_outcome(proxied.config(), PATIENCE)) as platform:
         platform.create_table("card", COLUMNS, flag=1)
         fill_pool(platform, 5000)
         armed = proxied.mysql.arm("drop_reply", b"COMMIT")
@@ -274,7 +275,7 @@ def mongodb_fails() -> None:
 
 def commit_of_what_is_not_journalled(proxied: Proxied) -> list[str]:
     """Only columns in MySQL change, so no document is journalled; then the reply to COMMIT is lost."""
-    with Platform.open(with_outcome(proxied.config, 5)) as platform:
+    with Platform.open(with_outcome(proxied.config(), PATIENCE)) as platform:
         platform.create_table("card", COLUMNS, flag=1)
         platform.write("card", rows(1)[0])
         platform.recover()

@@ -23,9 +23,11 @@ from tests.faults.schedules import (
     rows,
     settled,
 )
-from tests.faults.servers import Disposable, wait_until
+from tests.faults.servers import Disposable
 from tests.faults.weakened import Weakness
+from tests.integration.conftest import plain
 from tests.servers.databases import connect_sql
+from tests.waiting import wait_until
 
 MANY = 60  # rows: enough for their documents to be placed before the commit
 OLD, PENDING, LOST, NEW = "old", "pending", "lost", "new"
@@ -36,7 +38,12 @@ class OwnServer:
     """A MySQL or MariaDB server that may be killed, and a database on it; MongoDB is another one."""
 
     server: Disposable
-    config: Config
+    urls: tuple[str, str]
+
+    @property
+    def config(self) -> Config:
+        mysql, mongodb = self.urls
+        return quiet(mysql, mongodb)
 
     def crash(self) -> None:
         self._run_for_a_second()
@@ -56,21 +63,17 @@ class OwnServer:
                 ((_, seconds),) = cursor.fetchall()
                 return int(seconds)
 
-            wait_until(lambda: uptime() > 0, 5, "the server has run for a second")
+            wait_until(lambda: uptime() > 0, "the server has run for a second")
 
     def end_connections(self) -> None:
         """Those to the database, from the server's side."""
-        assert self.config.mysql is not None
-        with connect_sql(self.server.url) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", [self.config.mysql.database])
-            for (number,) in cursor.fetchall():
-                cursor.execute(f"KILL {number}")
+        with plain(*self.urls) as servers:
+            servers.end_connections()
 
 
 @pytest.fixture
 def crashing(own_sql: Disposable, own_sql_url: str, mongodb_database: str) -> OwnServer:
-    config = quiet(own_sql_url, mongodb_database)
-    return OwnServer(own_sql, config)
+    return OwnServer(own_sql, (own_sql_url, mongodb_database))
 
 
 def row(key: int, doc: str) -> dict[str, object]:

@@ -26,12 +26,11 @@ from tests.faults.schedules import (
     rows,
     settled,
 )
-from tests.faults.servers import wait_until
 from tests.faults.weakened import Weakness, replaced
 from tests.integration.conftest import Servers
+from tests.waiting import wait_until
 
 MANY = 60  # rows: enough for their documents to be placed before the commit
-OTHERS = "FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
 
 
 def orphans(servers: Servers) -> list[str]:
@@ -154,7 +153,7 @@ def merged_from_an_older_base(servers: Servers) -> list[str]:
 def column_added_after_the_check(servers: Servers) -> list[str]:
     """A required document column is added to an empty table while a writer that does not know it inserts a row."""
     config = quiet(servers.mysql_url, servers.mongodb_url)
-    waiting = f"SELECT 1 {OTHERS} AND info LIKE '%platform_store_table%UPDATE'"
+    waiting = "ID <> CONNECTION_ID() AND INFO LIKE '%platform_store_table%UPDATE'"
     with Platform.open(config) as other, ThreadPoolExecutor(1) as pool:
         other.create_table("card", COLUMNS, flag=1)
         column = ColumnAttribute("must", "INT", nullable=False)
@@ -162,7 +161,7 @@ def column_added_after_the_check(servers: Servers) -> list[str]:
 
         def add() -> None:
             adding.append(pool.submit(kind_of, lambda: other.add_column("card", column, to="mongodb")))
-            wait_until(lambda: adding[0].done() or bool(servers.sql(waiting)), 5, "it is done, or waits")
+            wait_until(lambda: adding[0].done() or bool(servers.connections(waiting)), "it is done, or waits")
 
         with interrupted(config, "rows.transaction.fence:after", add) as platform:
             written = kind_of(lambda: platform.write("card", {"id": 1, "n": 1, "doc": "x"}))
@@ -370,9 +369,8 @@ def test_placed_after_the_withdrawal(servers_of_test: Servers) -> None:
         other.create_table("card", COLUMNS, flag=1)
 
         def withdraw() -> None:
-            for (number,) in servers_of_test.sql(f"SELECT id {OTHERS}"):
-                servers_of_test.sql(f"KILL {number}")
-            wait_until(lambda: kind_of(other.recover) == "", 5, "the others are connected again")
+            servers_of_test.end_connections()
+            wait_until(lambda: kind_of(other.recover) == "", "the others are connected again")
             assert servers_of_test.sql("SELECT 1 FROM platform_store_journal") == ()
 
         with interrupted(config, "documents.target.place:before", withdraw) as platform:

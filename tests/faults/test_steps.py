@@ -28,31 +28,32 @@ from tests.faults.maintenance import (
 from tests.faults.operations import ALL, DELETE, JOURNALLED, PLACE, TRANSACTION, UPDATE, WRITE, Operation
 from tests.faults.outage import server_killed_everywhere
 from tests.faults.servers import Disposable
+from tests.faults.stops import trace
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
 
 AT_ONCE = 8  # frozen processes, each on databases of its own
 
 
 @contextlib.contextmanager
-def _on_empty_databases(sql_url: str, mongodb_url: str, **options: Any) -> Iterator[Bench]:
+def _on_empty_databases(sql_url: str, mongodb_url: str) -> Iterator[Bench]:
     with (
         fresh_sql_database(sql_url) as sql,
         fresh_mongodb_database(mongodb_url) as mongodb,
-        bench(sql, mongodb, **options) as made,
+        bench(sql, mongodb) as made,
     ):
         yield made
 
 
 @pytest.fixture(scope="module")
 def on_mysql(mysql_url: str, mongodb_url: str) -> Iterator[Bench]:
-    """On the shared servers; stopped before and after each step."""
-    with _on_empty_databases(mysql_url, mongodb_url, distinct=False) as made:
+    """On the shared servers."""
+    with _on_empty_databases(mysql_url, mongodb_url) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def on_mariadb(mariadb_url: str, mongodb_url: str) -> Iterator[Bench]:
-    """On the shared servers; stopped once between two steps."""
+    """On the shared servers."""
     with _on_empty_databases(mariadb_url, mongodb_url) as made:
         yield made
 
@@ -247,7 +248,7 @@ def _twice(bench: Bench, operation: Operation) -> list[Work]:
 
 
 def _steps(bench: Bench, work: Work) -> str:
-    return expected.abbreviated(bench.record(work).names)
+    return expected.abbreviated(trace(bench.config, work).names)
 
 
 def _round_trips(bench: Bench, work: Callable[[Any], object]) -> tuple[int, int]:

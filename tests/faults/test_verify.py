@@ -13,9 +13,9 @@ from bson import Int64, ObjectId
 
 from platform_store import Config, Platform
 from platform_store.errors import Diverged, Unavailable
-from tests.faults import steps
-from tests.faults.child import Child, call
+from tests.faults.child import Child, Work, call
 from tests.faults.schedules import COLUMNS, quiet
+from tests.faults.stops import trace
 from tests.integration.conftest import Servers, plain
 
 FAR = Int64(10**12)
@@ -77,19 +77,19 @@ def world(request: pytest.FixtureRequest, mongodb_database: str) -> Iterator[Wor
         yield World(servers, quiet(mysql, mongodb_database))
 
 
+def repair(table: str) -> Work:
+    return call("verify", table, True, side="mysql")
+
+
 def test_killed_at_every_step(world: World) -> None:
-    recorder = steps.Recorder()
-    with steps.install(steps.OwnThread(recorder)), Platform.open(world.config) as platform:
-        world.damaged(platform, "recorded")
-        recorder.moments.clear()
-        assert platform.verify("recorded", repair=True, side="mysql").repaired == 8
-        stops = recorder.stops()
-    assert len(stops) > 30
     with Platform.open(world.config) as platform:
+        world.damaged(platform, "recorded")
+        stops = trace(world.config, repair("recorded")).kills()
+        assert len(stops) > 30
         for number, stop in enumerate(stops):
             table = f"t{number}"
             world.damaged(platform, table)
-            with Child(world.config, call("verify", table, True, side="mysql"), stop_at=stop) as child:
+            with world.servers.outlived(), Child(world.config, repair(table), stop_at=stop) as child:
                 child.wait_until_stopped()
             assert world.violations(platform, table) == [], stop
             platform.drop_table(table)

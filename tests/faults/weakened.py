@@ -162,22 +162,27 @@ def no_fence() -> Iterator[None]:
 @contextmanager
 def upsert_by_any_unique_key() -> Iterator[None]:
     """Rows are written by INSERT ... ON DUPLICATE KEY UPDATE, one by one."""
-    text, insert_rows = MysqlSession._text, MysqlSession.insert_rows
+    text, send_rows = MysqlSession._text, MysqlSession.send_rows
 
-    def upsert(self: MysqlSession, sql: str, parameters: Sequence[object]) -> str:
-        if sql.startswith("INSERT INTO `card`"):
+    def upsert(self: MysqlSession, sql: str | bytes, parameters: Sequence[object]) -> bytes:
+        if isinstance(sql, str) and sql.startswith("INSERT INTO `card`"):
             _, _, *columns = re.findall(r"`(\w+)`", sql)
             sql += " ON DUPLICATE KEY UPDATE " + ", ".join(f"`{name}` = VALUES(`{name}`)" for name in columns)
         return text(self, sql, parameters)
 
-    def one_by_one(self: MysqlSession, head: str, rows: Sequence[tuple[str, Sequence[object]]]) -> list[int]:
+    def one_by_one(
+        self: MysqlSession,
+        head: str,
+        rows: Sequence[tuple[str, Sequence[object]]],
+        failed: Callable[[int, Exception], Exception],
+    ) -> None:
         if not head.startswith("INSERT INTO `card`"):
-            return insert_rows(self, head, rows)
+            return send_rows(self, head, rows, failed)
         for template, row in rows:
             self.execute(head + template, row)
-        return [0] * len(rows)
+        return None
 
-    with replaced(MysqlSession, "_text", upsert), replaced(MysqlSession, "insert_rows", one_by_one):
+    with replaced(MysqlSession, "_text", upsert), replaced(MysqlSession, "send_rows", one_by_one):
         yield
 
 
@@ -204,11 +209,17 @@ def existence_by_count() -> Iterator[None]:
             raise RowNotFound("card", None)
 
     def later(self: MysqlSession, statement: Statement) -> None:
-        judged = statement.sql.startswith("UPDATE `card`") and statement.judge is None
+        judged = str(statement.sql).startswith("UPDATE `card`") and statement.judge is None
         original(self, statement._replace(judge=judge) if judged else statement)
 
     with found_rows_off(), replaced(MysqlSession, "later", later):
         yield
+
+
+def _answers(cursor: Any) -> Iterator[tuple[Any, ...]]:
+    yield tuple(cursor.fetchall()), cursor.rowcount, cursor.lastrowid or 0
+    while cursor.nextset():
+        yield tuple(cursor.fetchall()), cursor.rowcount, cursor.lastrowid or 0
 
 
 class _Steady:
@@ -217,8 +228,13 @@ class _Steady:
     def __init__(self, pooled: Any):
         object.__setattr__(self, "_pooled", pooled)
 
-    def cursor(self) -> Any:
-        return self._pooled.cursor()
+    def send(self, statements: bytes) -> None:
+        cursor = self._pooled.cursor()
+        cursor.execute(statements)
+        object.__setattr__(self, "_answers", _answers(cursor))
+
+    def receive(self) -> Any:
+        return next(self._answers)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pooled._con._con, name)

@@ -20,7 +20,13 @@ import traceback
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PRELOADED = ("platform_store", "tests.faults.child", "tests.faults.operations")
+_PRELOADED = (
+    "platform_store",
+    "tests.faults.child",
+    "tests.faults.operations",
+    "tests.faults.crm_operations",
+    "tests.integration.live",
+)
 _PID = struct.Struct("=i")
 
 

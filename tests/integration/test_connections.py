@@ -66,10 +66,7 @@ def test_a_platform_survives_a_fork(platform: Platform, table: str) -> None:
 
 
 def test_killed_connections_are_replaced(servers_of_test: Servers, platform: Platform, table: str) -> None:
-    own = servers_of_test.sql("SELECT CONNECTION_ID()")[0][0]
-    listing = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> %s"
-    for (number,) in servers_of_test.sql(listing % own):
-        servers_of_test.sql(f"KILL {number}")
+    servers_of_test.end_connections()
     failed = 0
     for key in range(20):
         # A connection used within the last second is not pinged: its loss shows, and the write is whole or absent.

@@ -13,6 +13,7 @@ import pytest
 from platform_store import ColumnAttribute, Config, Platform, Unavailable
 from platform_store.config import MongodbConfig, MysqlConfig
 from tests.integration.conftest import Servers
+from tests.waiting import PATIENCE
 
 COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT"), ColumnAttribute("doc", "JSON")]
 
@@ -63,7 +64,7 @@ def test_writes_wait_in_the_journal(servers_of_test: Servers, platform: Platform
             with pytest.raises(Unavailable) as caught:
                 call()
             assert caught.value.store == "mongodb"
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < PATIENCE
         status = cut_off.status()
         assert (status.mysql, status.mongodb, status.pending_entries) == (True, False, 3)
         assert [finding.ok for finding in cut_off.doctor() if finding.subject == "mongodb"] == [False]

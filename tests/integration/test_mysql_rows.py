@@ -20,6 +20,7 @@ from platform_store.stores import mysql_codes, mysql_session
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.mysql_rows import MysqlRowStore
 from tests.integration.conftest import Servers
+from tests.waiting import wait_until
 
 CARD = [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT"), ColumnAttribute("doc", "JSON")]
 
@@ -330,9 +331,7 @@ def test_a_lock_that_was_waited_for_shows_what_its_holder_has_journalled(
 
         waiting = threading.Thread(target=lock_both, args=(0,))
         waiting.start()
-        at_it = "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE '%(0, 1)%FOR UPDATE'"
-        while not servers_of_test.sql(at_it):
-            assert waiting.is_alive()
+        wait_until(lambda: bool(servers_of_test.connections("INFO LIKE '%(0, 1)%FOR UPDATE'")), "it locks both")
         time.sleep(0.2)  # now it waits
         writer.record(association, [((1,), b"pending")])
         writer.commit()

@@ -7,6 +7,7 @@ import enum
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,38 +20,52 @@ from pymysql.cursors import Cursor
 from sqlalchemy.engine import make_url
 
 from platform_store import ColumnAttribute, NotSupported, Platform, SchemaError, ValueRejected
-from tests.integration.conftest import Servers
-from tests.servers.databases import connect_sql, fresh_sql_database
+from tests.integration.conftest import Servers, plain
+from tests.servers.databases import connect_sql, fresh_mongodb_database, fresh_sql_database
 
 SEED = 11
 STATEMENTS = 1500
 ROWS = 12
 
 
-@pytest.fixture
-def table(servers_of_test: Servers, platform: Platform) -> str:
+@dataclass(frozen=True)
+class Cards:
     """`card`, whose `doc` is a document column, beside `plain`, which is in no association and has a `doc` too."""
-    columns = [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT"), ColumnAttribute("doc", "JSON")]
-    platform.create_table("card", columns, flag=1)
-    platform.write_many("card", [{"id": number, "n": 0, "doc": number} for number in range(30)])
-    servers_of_test.sql("CREATE TABLE plain (id INT PRIMARY KEY, doc VARCHAR(10))")
-    servers_of_test.sql("INSERT INTO plain VALUES (1, 'p')")
-    return "card"
+
+    servers: Servers
+    platform: Platform
 
 
-def test_queries_over_mysql_columns(platform: Platform, table: str) -> None:
-    with platform.query("SELECT id, n FROM card WHERE id BETWEEN %s AND %s ORDER BY id", [3, 5]) as result:
+@pytest.fixture(scope="module", params=["mysql", "mariadb"])
+def cards(request: pytest.FixtureRequest, mongodb_url: str) -> Iterator[Cards]:
+    """Made once: queries change nothing."""
+    with (
+        fresh_sql_database(request.getfixturevalue(f"{request.param}_url")) as mysql,
+        fresh_mongodb_database(mongodb_url) as mongodb,
+        plain(mysql, mongodb) as servers,
+        servers.open() as platform,
+    ):
+        columns = [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT"), ColumnAttribute("doc", "JSON")]
+        platform.create_table("card", columns, flag=1)
+        platform.write_many("card", [{"id": number, "n": 0, "doc": number} for number in range(30)])
+        servers.sql("CREATE TABLE plain (id INT PRIMARY KEY, doc VARCHAR(10))")
+        servers.sql("INSERT INTO plain VALUES (1, 'p')")
+        yield Cards(servers, platform)
+
+
+def test_queries_over_mysql_columns(cards: Cards) -> None:
+    with cards.platform.query("SELECT id, n FROM card WHERE id BETWEEN %s AND %s ORDER BY id", [3, 5]) as result:
         assert result.columns == ("id", "n")
         assert result.all() == [(3, 0), (4, 0), (5, 0)]
     query = """
         WITH big AS (SELECT id FROM card WHERE id >= %(low)s)
         SELECT COUNT(*) AS c, (SELECT MAX(id) FROM card) m FROM big WHERE EXISTS (SELECT * FROM card)
     """
-    with platform.query(query, {"low": 20}) as result:
+    with cards.platform.query(query, {"low": 20}) as result:
         assert list(result.dicts()) == [{"c": 10, "m": 29}]
-    assert platform.query("SELECT p.doc FROM plain p JOIN card c ON c.id = p.id").scalar() == "p"
-    assert platform.query("SELECT '100%' AS x").one() == ("100%",)
-    assert platform.query("SELECT n FROM card WHERE id = %s", ["1 OR 1=1"]).all() == [(0,)]
+    assert cards.platform.query("SELECT p.doc FROM plain p JOIN card c ON c.id = p.id").scalar() == "p"
+    assert cards.platform.query("SELECT '100%' AS x").one() == ("100%",)
+    assert cards.platform.query("SELECT n FROM card WHERE id = %s", ["1 OR 1=1"]).all() == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -89,11 +104,9 @@ def test_queries_over_mysql_columns(platform: Platform, table: str) -> None:
         ),
     ],
 )
-def test_what_a_query_answers(
-    servers_of_test: Servers, platform: Platform, table: str, sql: str, answer: list[tuple[object, ...]] | None
-) -> None:
-    expected = list(servers_of_test.sql(sql)) if answer is None else answer
-    assert platform.query(sql).all() == expected
+def test_what_a_query_answers(cards: Cards, sql: str, answer: list[tuple[object, ...]] | None) -> None:
+    expected = list(cards.servers.sql(sql)) if answer is None else answer
+    assert cards.platform.query(sql).all() == expected
 
 
 SELECTS_OVER_DOCUMENTS = [
@@ -171,10 +184,10 @@ SELECTS_OVER_DOCUMENTS = [
 """Each is answered as by a table that holds every column: with the same rows, or with an error by both."""
 
 
-@pytest.fixture
-def whole(servers_of_test: Servers, platform: Platform, table: str) -> Iterator[Connection[Cursor]]:
+@pytest.fixture(scope="module")
+def whole(cards: Cards) -> Iterator[Connection[Cursor]]:
     """Another database, in which `card` holds all of its columns."""
-    url = servers_of_test.mysql_url
+    url = cards.servers.mysql_url
     with fresh_sql_database(url) as other, connect_sql(other, database=make_url(other).database) as connection:
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE card (id INT PRIMARY KEY, n INT, doc JSON)")
@@ -184,7 +197,7 @@ def whole(servers_of_test: Servers, platform: Platform, table: str) -> Iterator[
         yield connection
 
 
-def test_a_document_column_counts_as_any_other(platform: Platform, whole: Connection[Cursor]) -> None:
+def test_a_document_column_counts_as_any_other(cards: Cards, whole: Connection[Cursor]) -> None:
     for sql in SELECTS_OVER_DOCUMENTS:
         with whole.cursor() as cursor:
             try:
@@ -196,7 +209,7 @@ def test_a_document_column_counts_as_any_other(platform: Platform, whole: Connec
             except pymysql.Error:
                 expected = None
         try:
-            with platform.query(sql) as result:
+            with cards.platform.query(sql) as result:
                 found: object = (result.columns, sorted(result.all(), key=repr))
         except (SchemaError, ValueRejected):
             found = None
@@ -251,21 +264,21 @@ def test_a_document_column_counts_as_any_other(platform: Platform, whole: Connec
         ("SELECT /*+ SET_VAR(sort_buffer_size = 1) */ id FROM card", r"/\*\+"),
     ],
 )
-def test_what_a_query_refuses(platform: Platform, table: str, sql: str, words: str) -> None:
+def test_what_a_query_refuses(cards: Cards, sql: str, words: str) -> None:
     with pytest.raises(NotSupported, match=words or None):
-        platform.query(sql)
+        cards.platform.query(sql)
 
 
-def test_what_mysql_refuses(platform: Platform, table: str) -> None:
+def test_what_mysql_refuses(cards: Cards) -> None:
     for sql in ("SELECT nowhere FROM card", "SELECT 1 FROM nowhere", "SELECT nofunc(1)"):
         with pytest.raises(SchemaError, match=r"nowhere|nofunc"):
-            platform.query(sql)
+            cards.platform.query(sql)
 
 
-def test_a_view_answers_with_the_columns_of_mysql(servers_of_test: Servers, platform: Platform, table: str) -> None:
+def test_a_view_answers_with_the_columns_of_mysql(cards: Cards) -> None:
     """As documented: a view is in no association, and shows what MySQL has."""
-    servers_of_test.sql("CREATE VIEW seen AS SELECT * FROM card WHERE id < 2")
-    assert platform.query("SELECT * FROM seen ORDER BY id").all() == [(0, 0), (1, 0)]
+    cards.servers.sql("CREATE VIEW seen AS SELECT * FROM card WHERE id < 2")
+    assert cards.platform.query("SELECT * FROM seen ORDER BY id").all() == [(0, 0), (1, 0)]
 
 
 def test_a_table_without_document_columns_joins_naturally(servers_of_test: Servers, platform: Platform) -> None:
@@ -281,12 +294,12 @@ def test_a_table_without_document_columns_joins_naturally(servers_of_test: Serve
 # Parameters
 
 
-def test_every_kind_of_parameter_arrives(platform: Platform, table: str) -> None:
+def test_every_kind_of_parameter_arrives(cards: Cards) -> None:
     values: list[object] = [
         None, True, -7, 2**63, 1.5, Decimal("1.50"), "客'\\\"%", b"\x00\xff", bytearray(b"x"),
         date(2024, 2, 29), datetime(2024, 2, 29, 1, 2, 3, 4), time(1, 2, 3), timedelta(hours=-30),
     ]  # fmt: skip
-    arrived = platform.query(f"SELECT {', '.join(['%s'] * len(values))}", values).one()
+    arrived = cards.platform.query(f"SELECT {', '.join(['%s'] * len(values))}", values).one()
     assert arrived[:7] == (None, 1, -7, 2**63, 1.5, Decimal("1.50"), "客'\\\"%")
     assert [bytes(part) if isinstance(part, bytes) else str(part).encode() for part in arrived[7:9]] == [
         b"\x00\xff", b"x"
@@ -295,11 +308,11 @@ def test_every_kind_of_parameter_arrives(platform: Platform, table: str) -> None
 
 
 @pytest.mark.parametrize("values", [[1, 2], (1, 2), [1, None, 2]])
-def test_in_takes_a_list(platform: Platform, table: str, values: Sequence[object]) -> None:
-    assert platform.query("SELECT id FROM card WHERE id IN %s ORDER BY id", [values]).all() == [(1,), (2,)]
+def test_in_takes_a_list(cards: Cards, values: Sequence[object]) -> None:
+    assert cards.platform.query("SELECT id FROM card WHERE id IN %s ORDER BY id", [values]).all() == [(1,), (2,)]
     named = MappingProxyType({"ids": values, "unused": 1})
     sql = "SELECT id FROM card WHERE id NOT IN (5) AND id in %(ids)s ORDER BY id"
-    assert platform.query(sql, named).all() == [(1,), (2,)]
+    assert cards.platform.query(sql, named).all() == [(1,), (2,)]
 
 
 def test_the_embedded_pair_refuses_a_list(tmp_path: Path) -> None:
@@ -338,10 +351,10 @@ class Level(enum.IntEnum):
     ],
 )
 def test_parameters_that_cannot_be_sent(
-    platform: Platform, table: str, sql: str, parameters: Sequence[object] | Mapping[str, object] | None, words: str
+    cards: Cards, sql: str, parameters: Sequence[object] | Mapping[str, object] | None, words: str
 ) -> None:
     with pytest.raises(ValueRejected, match=words) as caught:
-        platform.query(sql, parameters)
+        cards.platform.query(sql, parameters)
     assert "secret" not in str(caught.value)
 
 
@@ -398,6 +411,7 @@ def _fill(servers: Servers, platform: Platform, whole: Connection[Cursor]) -> No
         for run in (servers.sql, cursor.execute):
             run("CREATE TABLE n (id INT PRIMARY KEY, a INT, v INT, x INT)")
             run(f"INSERT INTO n VALUES {', '.join(map(str, rows))}")
+            run("ANALYZE TABLE c, m, n")
 
 
 def _whole(whole: Connection[Cursor], statement: str) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from platform_store import ColumnAttribute, Config, Platform, Unavailable
 from platform_store.config import JournalConfig, MongodbConfig
 from tests.integration.conftest import Servers
+from tests.waiting import PATIENCE, wait_until
 
 COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")]
 QUICK = JournalConfig(retention=0.05, interval=0.05, lease=1.0)
@@ -25,15 +25,6 @@ def open_with(servers: Servers, journal: JournalConfig, **mongodb: object) -> Pl
     return Platform.open(replace(config, journal=journal, mongodb=replace(config.mongodb, **mongodb)))  # type: ignore[arg-type]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("platform_store")}
 
@@ -43,7 +34,8 @@ def test_the_journal_empties_by_itself(servers_of_test: Servers) -> None:
         platform.create_table("t", COLUMNS, flag=0)
         platform.write_many("t", [{"id": key, "doc": key} for key in range(5)])
         platform.write_many("t", [{"id": key, "doc": key} for key in range(100, 200)])
-        assert eventually(lambda: servers_of_test.sql("SELECT COUNT(*) FROM platform_store_journal") == ((0,),))
+        entries = "SELECT COUNT(*) FROM platform_store_journal"
+        wait_until(lambda: servers_of_test.sql(entries) == ((0,),), "the journal is empty")
         assert platform.status().oldest_pending_seconds is None
         assert len(list(platform.scan("t"))) == 105
         assert "platform_store-reaper" in threads()
@@ -58,7 +50,7 @@ def test_what_another_process_left_is_finished(servers_of_test: Servers) -> None
         assert platform.status().pending_entries == 1
         assert "platform_store-reaper" not in threads()
         with open_with(servers_of_test, QUICK):  # it writes nothing, and sweeps all the same
-            assert eventually(lambda: platform.status().pending_entries == 0)
+            wait_until(lambda: platform.status().pending_entries == 0, "the entry is confirmed")
         assert platform.read("t", 1) == {"id": 1, "doc": "一"}
         assert servers_of_test.mongodb["t"].count_documents({"_id": 1}) == 1
 
@@ -67,15 +59,16 @@ def test_one_at_work_at_a_time(servers_of_test: Servers) -> None:
     with open_with(servers_of_test, IDLE) as platform:
         journal = platform._rows.journal
         assert journal is not None
+        assert journal.lease(b"a" * 16, PATIENCE)
+        assert journal.lease(b"a" * 16, PATIENCE)  # renewed
+        assert not journal.lease(b"b" * 16, PATIENCE)
         assert journal.lease(b"a" * 16, 0.3)
-        assert journal.lease(b"a" * 16, 0.3)  # renewed
-        assert not journal.lease(b"b" * 16, 5)
-        assert eventually(lambda: journal.lease(b"b" * 16, 5))  # it ran out: its owner died
-        assert not journal.lease(b"a" * 16, 5)
+        wait_until(lambda: journal.lease(b"b" * 16, PATIENCE), "it ran out, as when its owner died")
+        assert not journal.lease(b"a" * 16, PATIENCE)
         journal.release(b"a" * 16)  # not its own any more
-        assert not journal.lease(b"a" * 16, 5)
+        assert not journal.lease(b"a" * 16, PATIENCE)
         journal.release(b"b" * 16)
-        assert journal.lease(b"a" * 16, 5)
+        assert journal.lease(b"a" * 16, PATIENCE)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -98,7 +91,7 @@ def test_a_forked_child_has_its_own(servers_of_test: Servers) -> None:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert platform.read("t", 2) == {"id": 2, "doc": 2}
-        assert eventually(lambda: platform.status().pending_entries == 0)
+        wait_until(lambda: platform.status().pending_entries == 0, "the entries are confirmed")
 
 
 def test_the_journal_is_bounded(servers_of_test: Servers) -> None:
@@ -118,7 +111,7 @@ def test_the_journal_is_bounded(servers_of_test: Servers) -> None:
                     return "max_entries" in str(error)
                 return False
 
-            assert eventually(refused)
+            wait_until(refused, "a write is refused")
             assert cut_off.status().pending_entries >= 3
             cut_off.read("t", 0, columns=["id"])  # what needs no document goes on
     with open_with(servers_of_test, QUICK) as platform:

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from platform_store import ColumnAttribute, Config, Platform
+from platform_store import ColumnAttribute, Platform
 from platform_store.catalog import Catalog
-from platform_store.config import JournalConfig, MysqlConfig
+from platform_store.config import MysqlConfig
 from platform_store.errors import Unavailable
 from platform_store.stores.mysql_rows import MysqlRowStore
 from platform_store.stores.mysql_sql import REMOVALS
@@ -21,10 +21,7 @@ COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")]
 @pytest.fixture
 def platform(servers_of_test: Servers) -> Iterator[Platform]:
     """It removes only what a test makes it remove."""
-    config = Config.from_urls(mysql=servers_of_test.mysql_url, mongodb=servers_of_test.mongodb_url)
-    assert config.mysql is not None
-    assert config.mongodb is not None
-    with Platform.open(Config(mysql=config.mysql, mongodb=config.mongodb, journal=JournalConfig(reaper=False))) as made:
+    with servers_of_test.open_quiet() as made:
         made.create_table("card", COLUMNS, flag=0)
         yield made
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -28,6 +27,8 @@ from platform_store.stores.mysql_driver import Connection
 from platform_store.stores.mysql_rows import MysqlRowStore
 from platform_store.stores.mysql_scratch import MysqlQuerySession
 from tests.integration.scratch import opened, read_back, row_store, scratch, table
+from tests.servers.databases import process_list
+from tests.waiting import wait_until
 
 COLUMNS = [
     ColumnAttribute("id", "BIGINT"),
@@ -504,18 +505,13 @@ def cancel_at_work(store: MysqlRowStore, query: MysqlQuerySession, number: int) 
 
 
 def wait_for_work(store: MysqlRowStore, number: int) -> None:
-    deadline = time.monotonic() + 10
-    at_work = f"SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {number} AND COMMAND = 'Query'"
-    while not execute(store, at_work):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    at_work = f"SELECT 1 FROM {process_list(mariadb=store.mariadb)} WHERE ID = {number} AND COMMAND = 'Query'"
+    wait_until(lambda: bool(execute(store, at_work)), "the statement is under way")
 
 
 def wait_until_gone(store: MysqlRowStore, number: int) -> None:
-    deadline = time.monotonic() + 10
-    while execute(store, f"SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {number}"):
-        assert time.monotonic() < deadline, "the connection is still there"
-        time.sleep(0.02)
+    there = f"SELECT 1 FROM {process_list(mariadb=store.mariadb)} WHERE ID = {number}"
+    wait_until(lambda: not execute(store, there), "the connection is gone")
 
 
 CHILD = """

@@ -32,7 +32,7 @@ def test_the_first_journal(servers_of_test: Servers) -> None:
     servers_of_test.sql(f"INSERT INTO platform_store_journal VALUES ({placeholders})")
     servers_of_test.mongodb.drop_collection("card")
     servers_of_test.mongodb.drop_collection("platform_store_state")
-    with servers_of_test.open() as platform:
+    with servers_of_test.open_quiet() as platform:
         assert platform.read("card", 1) == {"id": 1, "doc": ["老"]}
         assert platform.recover().confirmed == 1
         assert platform.read("card", 1) == {"id": 1, "doc": ["老"]}
@@ -49,7 +49,7 @@ def test_the_state_from_before_removals_were_counted(servers_of_test: Servers) -
     described = servers_of_test.sql("SHOW CREATE TABLE platform_store_state")
     kept = servers_of_test.sql("SELECT removed_to, ceiling, server FROM platform_store_state")
     servers_of_test.sql("ALTER TABLE platform_store_state DROP COLUMN removals")
-    with servers_of_test.open() as platform:
+    with servers_of_test.open_quiet() as platform:
         assert servers_of_test.sql("SHOW CREATE TABLE platform_store_state") == described
         assert servers_of_test.sql("SELECT removed_to, ceiling, server FROM platform_store_state") == kept
         assert servers_of_test.sql(REMOVALS) == ((0,),)

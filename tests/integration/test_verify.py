@@ -6,15 +6,13 @@ import datetime
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from bson import Code, Decimal128, Int64, ObjectId, Regex
 
-from platform_store import ColumnAttribute, Config, Platform, SchemaError, ValueRejected
-from platform_store.config import JournalConfig
+from platform_store import ColumnAttribute, Platform, SchemaError, ValueRejected
 from platform_store.records import Difference, Verification
 from tests.integration.conftest import Servers
 
@@ -45,13 +43,8 @@ def row(key: int) -> dict[str, Any]:
 @pytest.fixture
 def platform(servers_of_test: Servers) -> Iterator[Platform]:
     """Nobody works through its journal but ``recover()``."""
-    with quiet(servers_of_test) as made:
+    with servers_of_test.open_quiet() as made:
         yield made
-
-
-def quiet(servers: Servers) -> Platform:
-    config = Config.from_urls(mysql=servers.mysql_url, mongodb=servers.mongodb_url)
-    return Platform(replace(config, journal=JournalConfig(reaper=False)))
 
 
 @pytest.fixture
@@ -588,7 +581,7 @@ def test_more_rows_than_one_range(
 
 def test_a_platform_that_is_told_of_nothing(servers_of_test: Servers, card: Platform) -> None:
     """Another process changes the table while it is verified."""
-    with quiet(servers_of_test) as other:
+    with servers_of_test.open_quiet() as other:
         other.add_column("card", ColumnAttribute("city", "VARCHAR(10)"), to="mongodb")
         other.update("card", 5, {"city": "上海"})
         field = next(column.field for column in other.describe("card").columns if column.name == "city")

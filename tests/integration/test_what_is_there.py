@@ -10,6 +10,7 @@ import pytest
 
 from platform_store import ColumnAttribute, Diverged, Index, NotSupported, Platform, SchemaError, ValueRejected
 from tests.integration.conftest import Servers
+from tests.waiting import wait_until
 
 COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")]
 
@@ -41,6 +42,7 @@ def test_rows_without_a_revision_are_never_torn(servers_of_test: Servers, platfo
 
     reader = threading.Thread(target=read)
     reader.start()
+    wait_until(lambda: bool(seen), "the reader reads")
     for key in range(400):
         platform.update("t", key, {"doc": "neu"})
     done.set()

@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import random
 import re
 import secrets
 import shlex
@@ -41,10 +42,12 @@ MYSQL_IS_MARIADB = "PLATFORM_STORE_MYSQL_IS_MARIADB"
 DATABASE = "platform_store"
 ACCOUNT = "platform"
 REPLICA_SET = "rs0"
-START_TIMEOUT = 120.0
-ANSWER_TIMEOUT = 30.0  # for a server that runs: on a machine under load it may be slow, and others may be using it
-STOP_TIMEOUT = 30.0
-PORT_TIMEOUT = 5.0
+START_TIMEOUT = 240.0
+ANSWER_TIMEOUT = 60.0  # for a server that runs: on a machine under load it may be slow, and others may be using it
+STOP_TIMEOUT = 60.0
+PORT_TIMEOUT = 30.0
+LOWEST_PORT, USUAL_EPHEMERAL_PORT = 10_000, 32_768
+PORTS_TRIED = 100
 POLL_INTERVAL = 0.05
 NOT_YET_INITIALIZED = 94  # MongoDB's code for a member without a replica set configuration
 
@@ -227,7 +230,7 @@ class Server(ABC):
             try:
                 return state, self.ask(state)
             except NotReady as error:
-                if not self._is_ours(state.pid):
+                if _has_ended(state.pid):
                     raise NotReady("it ended") from None
                 if time.monotonic() > deadline:
                     raise NotReady(f"after {seconds:.0f} s: {error}") from None
@@ -501,6 +504,15 @@ def _spawn(command: list[str], log: Path) -> int:
     return os.posix_spawn(command[0], command, _environment(), file_actions=files, setsid=True)
 
 
+def _has_ended(pid: int) -> bool:
+    """Not by its command line: it has none either while it is only just being started."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in "ZX"
+
+
 def _as_root() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
@@ -510,22 +522,31 @@ def _port(previous: State | None) -> int:
 
     A killed server holds its port, and the locks on its files, until its last thread is gone: hence the wait.
     """
-    if previous is not None and _wait(lambda: _bindable(previous.port) is not None, PORT_TIMEOUT):
+    if previous is not None and _wait(lambda: _bindable(previous.port), PORT_TIMEOUT):
         return previous.port
-    port = _bindable(0)
-    if port is None:
-        raise ServersUnavailable("no free loopback port")
-    return port
+    choose = random.Random()
+    for _ in range(PORTS_TRIED):
+        port = choose.randrange(LOWEST_PORT, _lowest_ephemeral_port())
+        if _bindable(port):
+            return port
+    raise ServersUnavailable("no free loopback port")
 
 
-def _bindable(port: int) -> int | None:
+def _lowest_ephemeral_port() -> int:
+    """The kernel gives ports from here on to connections, so that a server which is down might lose its own."""
+    found = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(found.read_text().split()[0]) if found.exists() else 0
+    return lowest if lowest > 2 * LOWEST_PORT else USUAL_EPHEMERAL_PORT
+
+
+def _bindable(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return None
-        return int(probe.getsockname()[1])
+            return False
+        return True
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:
