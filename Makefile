@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Real purchases that the tests read out of a package; they need neither its code nor the numpy and scipy it would bring.
+DATA := lifetimes==0.11.3
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
@@ -16,7 +18,7 @@ help: ## list the targets
 
 setup: $(DEV) ## create the virtual environment with everything for development
 
-demo: $(RUNTIME) ## run the main job (ARGS="--mysql URL --mongodb URL" for real servers)
+demo: $(RUNTIME) ## tell the story of a CRM on sample data (ARGS="--mysql URL --mongodb URL" for real servers)
 	@$(BIN)/platform-store demo $(ARGS)
 
 test: $(DEV) ## run all tests; real servers are brought up where none are given
@@ -62,4 +64,5 @@ $(RUNTIME): pyproject.toml | $(BIN)/python
 $(DEV): pyproject.toml | $(BIN)/python
 	@echo "installing the library and the development tools into $(VENV)"
 	@$(PIP) install --editable '.[dev]'
+	@$(PIP) install --no-deps $(DATA)
 	@touch $(RUNTIME) $@

@@ -1,7 +1,8 @@
-"""Names as they are searched by, however they were typed in."""
+"""Names and phone numbers as they are searched by, however they were typed in."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -19,6 +20,10 @@ TO_SIMPLIFIED: Final = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
 TO_TRADITIONAL: Final = str.maketrans(_SIMPLIFIED, _TRADITIONAL)
 """Characters that are common in names: one for one, which is not so for all characters."""
 
+_CHINA: Final = "86"
+_DIGITS: Final = frozenset("0123456789")
+_MOBILE_WITH_COUNTRY: Final = re.compile(r"861[3-9]\d{9}", re.ASCII)
+
 
 def name_key(name: str) -> str:
     """What a name is searched and compared by: full width, case, traditional characters and marks make no difference.
@@ -26,4 +31,26 @@ def name_key(name: str) -> str:
     ``name_key("ＡＢＣ（北京）科技") == name_key("abc(北京) 科技")``.
     """
     plain = unicodedata.normalize("NFKC", name).casefold().translate(TO_SIMPLIFIED)
-    return "".join(character for character in plain if character.isalnum())
+    return plain if plain.isalnum() else "".join(character for character in plain if character.isalnum())
+
+
+def phone_key(phone: str | None) -> str | None:
+    """What a phone number is searched and compared by; None where there are no digits.
+
+    Full width, separators, China's country code (``+86``, ``0086``, and ``86`` before a mobile number) and zeros in
+    front make no difference; another country's code stays, with ``+``::
+
+        phone_key("０１０-8888 6666") == phone_key("+86 (10) 88886666") == "1088886666"
+        phone_key("86 138-0013-8000") == phone_key("013800138000") == "13800138000"
+        phone_key("0044 20 7946 0000") == "+442079460000"
+    """
+    plain = unicodedata.normalize("NFKC", phone or "").strip()
+    digits = "".join(character for character in plain if character in _DIGITS)
+    if plain.startswith("+") or digits.startswith("00"):
+        digits = digits.removeprefix("00")
+        if not digits.startswith(_CHINA):
+            return f"+{digits}" if digits else None
+        digits = digits.removeprefix(_CHINA)
+    elif _MOBILE_WITH_COUNTRY.fullmatch(digits):
+        digits = digits.removeprefix(_CHINA)
+    return digits.lstrip("0") or None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from crm_model.errors import InvalidInput
+from platform_store import Platform
+
 
 @dataclass(frozen=True)
 class Question:
@@ -15,6 +18,28 @@ class Question:
     sql: str
     tables: tuple[str, ...]
     ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question was answered: the names of the columns, and the rows."""
+
+    question: Question
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+def ask(platform: Platform, number: int) -> Answer:
+    """Asks one of the ten; they are short answers, held in memory.
+
+    Raises InvalidInput where there is no question of that number, platform_store.NotSupported where the embedded pair
+    cannot answer it: it needs a MySQL.
+    """
+    question = next((one for one in QUESTIONS if one.number == number), None)
+    if question is None:
+        raise InvalidInput("number", f"there are the questions 1 to {len(QUESTIONS)}, not {number}")
+    with platform.query(question.sql) as result:
+        return Answer(question, result.columns, tuple(result))
 
 
 QUESTIONS: Final = (

@@ -2,108 +2,141 @@
 
 from __future__ import annotations
 
-from crm_model.entity import Entity, code, json, moment, number, prose, reference, small, title
+from datetime import datetime
 
-ACTIVITY = Entity(
-    "activity",
+from crm_model import column
+from crm_model.model import Json, Standard
+
+
+class Activity(
+    Standard,
+    table="activity",
+    indexes=(
+        ("customer_id", "occurred_at", "id"),
+        ("operator_id", "occurred_at"),
+        ("ref_type", "ref_id", "customer_id"),
+        ("customer_id", "kind", "occurred_at", "id"),
+    ),
+):
     """A visit, call, care, gift, email, meeting or campaign contact: one table, so that a timeline is one index range.
 
     contact_id: the person met; ref_type and ref_id: the row it is about, such as an opportunity. summary: what was
     said; competitors [{name, quote, threat}]; outcome {intent, next_step}; care {category, effect} and gift {sku, qty}
     where it is one; gps {lat, lng}; tags[]; attachments [{name, mime, size, sha256, uri}]; custom{}.
-    """,
-    (
-        reference("customer_id"),
-        reference("operator_id"),
-        reference("contact_id", null=True),
-        code("kind"),
-        code("channel"),
-        moment("occurred_at"),
-        number("duration_min", null=True),
-        code("ref_type", null=True),
-        reference("ref_id", null=True),
-    ),
-    (
-        prose("summary"),
-        *json("competitors", "outcome", "care", "gift", "gps", "tags", "attachments", "custom"),
-    ),
-    indexes=(("customer_id", "occurred_at", "id"), ("operator_id", "occurred_at"), ("ref_type", "ref_id")),
-)
+    """
 
-FEEDBACK = Entity(
-    "feedback",
+    customer_id: int = column.reference()
+    operator_id: int = column.reference()
+    contact_id: int | None = column.reference(default=None)
+    kind: str = column.code()
+    channel: str = column.code()
+    occurred_at: datetime = column.moment()
+    duration_min: int | None = column.number(default=None)
+    ref_type: str | None = column.code(default=None)
+    ref_id: int | None = column.reference(default=None, by="ref_type")
+    summary: str | None = column.prose(default=None)
+    competitors: Json = column.json(default=None)
+    outcome: Json = column.json(default=None)
+    care: Json = column.json(default=None)
+    gift: Json = column.json(default=None)
+    gps: Json = column.json(default=None)
+    tags: Json = column.json(default=None)
+    attachments: Json = column.json(default=None)
+    custom: Json = column.json(default=None)
+
+
+class Feedback(
+    Standard,
+    table="feedback",
+    indexes=(("customer_id", "occurred_at"), ("operator_id", "occurred_at"), ("kind", "status")),
+):
     """What a customer said about us: a survey, a complaint (投诉), praise or a suggestion.
 
     activity_id: the contact it was said in; score: 1 to 5. text: their words; tags[]; answers {question: answer};
     product{}: as they call it; handling [{at, by, note}]; attachments[].
-    """,
-    (
-        reference("customer_id"),
-        reference("operator_id"),
-        reference("activity_id", null=True),
-        reference("product_id", null=True),
-        code("kind"),
-        code("channel"),
-        small("score", null=True),
-        code("status"),
-        moment("occurred_at"),
-        moment("resolved_at", null=True),
-    ),
-    (prose("text"), *json("tags", "answers", "product", "handling", "attachments")),
-    indexes=(("customer_id", "occurred_at"), ("operator_id", "occurred_at"), ("kind", "status")),
-)
+    """
 
-TASK = Entity(
-    "task",
+    customer_id: int = column.reference()
+    operator_id: int = column.reference()
+    activity_id: int | None = column.reference(default=None)
+    product_id: int | None = column.reference(default=None)
+    kind: str = column.code()
+    channel: str = column.code()
+    score: int | None = column.small(default=None)
+    status: str = column.code()
+    occurred_at: datetime = column.moment()
+    resolved_at: datetime | None = column.moment(default=None)
+    text: str | None = column.prose(default=None)
+    tags: Json = column.json(default=None)
+    answers: Json = column.json(default=None)
+    product: Json = column.json(default=None)
+    handling: Json = column.json(default=None)
+    attachments: Json = column.json(default=None)
+
+
+class Task(
+    Standard,
+    table="task",
+    unique=("dedupe_key",),
+    indexes=(("status", "remind_at"), ("assignee_id", "status", "due_at"), ("customer_id", "status")),
+):
     """Something to do by a moment.
 
-    priority: 1 is the most urgent; origin: 人工 or the rule that raised it; dedupe_key: rule:customer:period, so that
-    a rule raises one task once. rule {code, inputs}; checklist [{item, done}]; notify[]: logins.
-    """,
-    (
-        reference("customer_id", null=True),
-        reference("assignee_id"),
-        code("kind"),
-        title("title"),
-        moment("due_at"),
-        moment("remind_at", null=True),
-        code("status"),
-        small("priority", default=3),
-        code("origin"),
-        code("dedupe_key", null=True, length=120),
-    ),
-    json("rule", "checklist", "notify"),
-    unique=("dedupe_key",),
-    indexes=(("status", "remind_at"), ("assignee_id", "status", "due_at")),
-)
+    priority: 1 is the most urgent; done_at: when it was completed; origin: 人工 or the rule that raised it; dedupe_key:
+    rule:customer:period, so that a rule raises one task once. rule {code, inputs}; checklist [{item, done}]; notify[]:
+    logins.
+    """
 
-TICKET = Entity(
-    "ticket",
+    customer_id: int | None = column.reference(default=None)
+    assignee_id: int = column.reference()
+    kind: str = column.code()
+    title: str = column.title()
+    due_at: datetime = column.moment()
+    remind_at: datetime | None = column.moment(default=None)
+    done_at: datetime | None = column.moment(default=None)
+    status: str = column.code()
+    priority: int = column.small(default=3)
+    origin: str = column.code()
+    dedupe_key: str | None = column.code(length=120, default=None)
+    rule: Json = column.json(default=None)
+    checklist: Json = column.json(default=None)
+    notify: Json = column.json(default=None)
+
+
+class Ticket(
+    Standard,
+    table="ticket",
+    unique=("ticket_no",),
+    indexes=("article_id", ("status", "due_at"), ("assignee_id", "status"), "customer_id"),
+):
     """A fault or a request that is worked on until it is closed.
 
-    priority: 1 is the most urgent; due_at: what was promised. description: the customer's words; thread [{at, by,
-    text}]; solution{}.
-    """,
-    (
-        code("ticket_no"),
-        reference("customer_id"),
-        reference("assignee_id", null=True),
-        code("kind"),
-        small("priority", default=3),
-        code("status"),
-        moment("opened_at"),
-        moment("due_at", null=True),
-        moment("closed_at", null=True),
-    ),
-    (prose("description"), *json("thread", "solution")),
-    unique=("ticket_no",),
-    indexes=(("status", "due_at"),),
-)
+    priority: 1 is the most urgent; escalation: how many times someone above had to be asked; due_at: what was promised;
+    article_id: the article that helped. description: the customer's words; thread [{at, by, text}]; solution{}.
+    """
 
-KB_ARTICLE = Entity(
-    "kb_article",
-    """An answer that is kept for the next time. body: the text; keywords[].""",
-    (title("title"), code("category"), code("status"), reference("author_id")),
-    (prose("body"), *json("keywords")),
-    indexes=("category",),
-)
+    ticket_no: str = column.code()
+    customer_id: int = column.reference()
+    assignee_id: int | None = column.reference(default=None)
+    kind: str = column.code()
+    priority: int = column.small(default=3)
+    status: str = column.code()
+    opened_at: datetime = column.moment()
+    due_at: datetime = column.moment()
+    closed_at: datetime | None = column.moment(default=None)
+    escalation: int = column.small(default=0)
+    article_id: int | None = column.reference(default=None, to="kb_article")
+    description: str | None = column.prose(default=None)
+    thread: Json = column.json(default=None)
+    solution: Json = column.json(default=None)
+
+
+class KbArticle(Standard, table="kb_article", indexes=("category",)):
+    """An answer that is kept for the next time. body: the text; keywords[]."""
+
+    title: str = column.title()
+    category: str = column.code()
+    status: str = column.code()
+    author_id: int = column.reference()
+    body: str | None = column.prose(default=None)
+    keywords: Json = column.json(default=None)

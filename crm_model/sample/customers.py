@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from crm_model.names import name_key
+from crm_model.names import name_key, phone_key
 from crm_model.sample import dirt, words
 from crm_model.sample.draw import Draw, at, spread
 from crm_model.sample.places import CITIES, PROVINCE_OF
@@ -56,6 +56,12 @@ def customers(world: World, _: Draw, ids: range) -> Iterator[Row]:
         yield _customer(world, draw, number, original)
 
 
+def identities(world: World) -> dict[int, int]:
+    """Of each customer that is not a planted one, the number of the :func:`identity` that it has."""
+    drawn = range(world.planted_customers + 1, world.size.customers + 1)
+    return {number: _original(world, Draw(_CUSTOMER, number), number) or number for number in drawn}
+
+
 def _original(world: World, draw: Draw, number: int) -> int | None:
     """The customer that this one repeats."""
     if not draw.chance(dirt.DUPLICATES) or number <= world.planted_customers + 1:
@@ -78,7 +84,7 @@ def _customer(world: World, draw: Draw, number: int, original: int | None) -> Ro
         "name_key": name_key(name),
         "kind": "企业" if who.company else "个人",
         "status": draw.pick(STATUSES),
-        "phone": phone if draw.random() < 0.95 else None,
+        **_phone(phone if draw.random() < 0.95 else None),
         "id_hash": who.id_hash if draw.random() < 0.8 else None,
         "province": PROVINCE_OF[who.city],
         "city": who.city if draw.random() < 0.98 else None,
@@ -99,6 +105,10 @@ def _customer(world: World, draw: Draw, number: int, original: int | None) -> Ro
         "custom": _custom(draw) if draw.random() < 0.3 else None,
         "attachments": [attachment(draw, number)] if draw.random() < 0.05 else None,
     }
+
+
+def _phone(phone: str | None) -> Row:
+    return {"phone": phone, "phone_key": phone_key(phone)}
 
 
 def _profile(draw: Draw) -> Row:

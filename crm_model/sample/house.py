@@ -10,6 +10,8 @@ from crm_model.sample.places import PROVINCES
 from crm_model.sample.world import OPERATORS, OPERATORS_AT_WORK, Row, World, standard
 
 GIFTS = 30
+STOCK_ELSEWHERE = 20
+"""How many of a gift are in another place than the main store, at most."""
 _LEADERS = 4
 
 
@@ -37,9 +39,21 @@ def gifts(_: World, draw: Draw, ids: range) -> Iterator[Row]:
             "sku": f"G{number:03d}",
             "name": f"{draw.pick(('保温杯', '雨伞', '茶叶', '充电宝', '台历', '🎁礼盒'))}{number}",
             "unit_cost": draw.money(3.8, 0.6),
-            "stock_qty": draw.whole(0, 500),
+            "stock_qty": draw.whole(STOCK_ELSEWHERE, 500),
             **standard(at(0.0)),
             "spec": {"颜色": draw.pick(("红", "蓝", "灰")), "重量g": draw.whole(50, 2000)},
+        }
+
+
+def gift_stocks(_: World, draw: Draw, ids: range) -> Iterator[Row]:
+    """Every other gift is in a shop, too."""
+    for number in ids:
+        yield {
+            "id": number,
+            "gift_id": 2 * number,
+            "location": draw.pick(("东区营业厅", "西区营业厅")),
+            "qty": draw.whole(1, STOCK_ELSEWHERE),
+            **standard(at(0.0)),
         }
 
 

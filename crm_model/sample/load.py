@@ -49,6 +49,7 @@ _SOURCES = {
     "kb_article": _Source(service.kb_articles, lambda _: 80),
     "gift": _Source(house.gifts, lambda _: house.GIFTS),
     "stock_move": _Source(house.stock_moves, lambda size: house.stock_move_count(size.customers)),
+    "gift_stock": _Source(house.gift_stocks, lambda _: house.GIFTS // 2),
 }
 
 TABLES: Sequence[str] = tuple(_SOURCES)
@@ -89,6 +90,13 @@ class Sample:
         blocks = -(-count(self.size, table) // BLOCK)
         for block in range(blocks * part // parts, blocks * (part + 1) // parts):
             yield from self._block(table, block)
+
+    def same_customers(self) -> list[list[int]]:
+        """The ids of customers that are the same one, typed in again: what a search for duplicates should find."""
+        ids: dict[int, list[int]] = {}
+        for number, identity in customers.identities(self._world).items():
+            ids.setdefault(identity, []).append(number)
+        return [same for same in ids.values() if len(same) > 1]
 
     def _block(self, table: str, block: int) -> Iterator[Row]:
         source, fixed = _SOURCES[table], self._planted.get(table, ())

@@ -97,6 +97,7 @@ def _customer(number: int, **changes: Any) -> Row:
         "kind": "企业",
         "status": "正常",
         "phone": None,
+        "phone_key": None,
         "id_hash": None,
         "province": "安徽",
         "city": "合肥",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from crm_model.entities.states import PROBABILITY
 from crm_model.sample import dirt, words
 from crm_model.sample.draw import Draw, spread
 from crm_model.sample.places import CITIES
@@ -16,7 +17,6 @@ from crm_model.sample.world import OPERATORS_AT_WORK, Row, World, standard
 PRODUCTS = 60
 LINES = 2
 """Of every order."""
-PROBABILITY = {"线索": 10, "需求": 25, "方案": 45, "谈判": 70, "赢单": 100, "流失": 0}
 
 _STAGES = spread({"线索": 18, "需求": 18, "方案": 15, "谈判": 12, "赢单": 20, "流失": 17})
 _ORDER_STATUSES = spread({"已完成": 75, "处理中": 12, "待付款": 8, "已取消": 5})
@@ -132,18 +132,30 @@ def sales_leads(world: World, draw: Draw, ids: range) -> Iterator[Row]:
             "status": "已转化" if converted else draw.pick(("新建", "跟进", "无效")),
             "owner_id": draw.pick(OPERATORS_AT_WORK),
             "customer_id": world.customer(draw) if converted else None,
+            "contact_id": None,
+            "opportunity_id": None,
             "converted_at": converted,
             **standard(draw.moment()),
             "raw": {"utm": draw.pick(("baidu", "douyin", "weixin")), "页面": draw.whole(1, 9)},
-            "behaviours": [{"打开": draw.whole(1, 20)}] if draw.random() < 0.6 else None,
+            "behaviours": [_behaviour(draw) for _ in range(draw.whole(1, 6))] if draw.random() < 0.6 else None,
+            "notes": [_note(draw)] if draw.random() < 0.4 else None,
             "why_not_bought": None if converted else words.said(draw, draw.pick(words.FEEDBACK_TAGS)),
         }
+
+
+def _behaviour(draw: Draw) -> Row:
+    return {"at": draw.moment().isoformat(), "kind": draw.pick(("打开邮件", "浏览", "下载资料", "咨询", "试用"))}
+
+
+def _note(draw: Draw) -> Row:
+    return {"at": draw.moment().isoformat(), "by": draw.pick(OPERATORS_AT_WORK), "text": draw.pick(words.NEXT_STEPS)}
 
 
 def campaigns(_: World, draw: Draw, ids: range) -> Iterator[Row]:
     """Campaigns of a month each."""
     for number in ids:
         begins = draw.moment().replace(hour=0, minute=0, second=0, microsecond=0)
+        finished = begins < END - timedelta(days=30)
         yield {
             "id": number,
             "name": f"{draw.pick(words.PRODUCTS)}{draw.pick(('春季', '年中', '周年', '校园'))}推广",
@@ -151,12 +163,18 @@ def campaigns(_: World, draw: Draw, ids: range) -> Iterator[Row]:
             "starts_at": begins,
             "ends_at": begins + timedelta(days=30),
             "budget": draw.money(9.5, 0.5),
-            "status": "结束" if begins < END - timedelta(days=30) else "进行中",
+            "status": "结束" if finished else "进行中",
             "owner_id": draw.pick(OPERATORS_AT_WORK),
             **standard(begins),
             "plan": {"步骤": ["预热", "推送", "回访"]},
-            "audience": {"vip_level": draw.whole(0, 4), "城市": draw.pick(CITIES)},
+            "audience": {
+                "when": [
+                    {"input": "vip_level", "at_least": draw.whole(0, 4)},
+                    {"input": "city", "is": [draw.pick(CITIES)]},
+                ]
+            },
             "metrics": {"发送": draw.whole(1000, 90_000), "点击率": draw.whole(1, 400) / 1000},
+            "result": draw.pick(("达到预期", "转化偏低,下次缩小范围")) if finished else None,
         }
 
 

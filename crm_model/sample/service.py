@@ -10,6 +10,7 @@ from crm_model.sample.customers import attachment
 from crm_model.sample.draw import Draw, at, spread
 from crm_model.sample.sizes import END
 from crm_model.sample.world import OPERATORS_AT_WORK, Row, World, standard
+from crm_model.service_levels import SERVICE_LEVELS
 
 KINDS = spread({"visit": 28, "call": 36, "care": 10, "gift": 5, "email": 10, "meeting": 5, "campaign": 6})
 RIVAL_NAMED = 0.22
@@ -139,7 +140,7 @@ def tasks(world: World, draw: Draw, ids: range) -> Iterator[Row]:
         customer: int | None = 1 + number % world.size.customers if by_rule else world.customer(draw)
         rule, due = draw.pick(("care", "renewal", "arrears")), draw.moment()
         key = f"{rule}:{customer}:{number // world.size.customers}" if by_rule else None
-        owner = world.owners[customer or 0]
+        owner, status = world.owners[customer or 0], draw.pick(("待办", "进行中", "完成", "完成", "取消"))
         if not by_rule and draw.random() < 0.1:
             customer = None
         yield {
@@ -150,7 +151,8 @@ def tasks(world: World, draw: Draw, ids: range) -> Iterator[Row]:
             "title": f"{draw.pick(('回访', '联系', '拜访'))}{draw.pick(words.POSITIONS)}",
             "due_at": due,
             "remind_at": due - timedelta(days=1) if draw.random() < 0.8 else None,
-            "status": draw.pick(("待办", "进行中", "完成", "完成", "取消")),
+            "done_at": due + timedelta(hours=draw.whole(-90, 30)) if status == "完成" else None,
+            "status": status,
             "priority": draw.whole(1, 4),
             "origin": rule if by_rule else "人工",
             "dedupe_key": key,
@@ -166,18 +168,20 @@ def tickets(world: World, draw: Draw, ids: range) -> Iterator[Row]:
     for number in ids:
         customer, opened = world.customer(draw), draw.moment()
         closed = opened + timedelta(hours=draw.whole(1, 300)) if draw.random() < 0.7 else None
-        tag = draw.pick(words.FEEDBACK_TAGS)
+        tag, priority = draw.pick(words.FEEDBACK_TAGS), draw.whole(1, 4)
         yield {
             "id": number,
             "ticket_no": f"T{number:08d}",
             "customer_id": customer,
             "assignee_id": world.owners[customer] if draw.random() < 0.9 else None,
             "kind": draw.pick(("故障", "咨询", "变更")),
-            "priority": draw.whole(1, 4),
+            "priority": priority,
             "status": "关闭" if closed else draw.pick(("新建", "处理中")),
             "opened_at": opened,
-            "due_at": opened + timedelta(days=3),
+            "due_at": SERVICE_LEVELS.due_at(opened, priority),
             "closed_at": closed,
+            "escalation": 0,
+            "article_id": None,
             **standard(opened),
             "description": words.said(draw, tag),
             "thread": [{"at": opened.isoformat(), "by": world.owners[customer], "text": "已受理"}],

@@ -12,7 +12,7 @@ import pytest
 from platform_store import ColumnAttribute, Platform
 
 ROOT = Path(__file__).parents[2]
-DEMO = ("-c", "from platform_store.cli import main; main()", "demo")
+DEMO = ("-c", "import crm_model.commands; from platform_store.cli import main; main()", "demo")
 
 
 @pytest.fixture
@@ -33,7 +33,14 @@ def run(*arguments: str, code: int = 0) -> str:
 
 
 def check_demo(output: str) -> None:
-    for words in ("1. Created", "张伟", "备注", "ValueRejected", "NotSupported", "7. Dropped", "Every step gave what"):
+    for words in (
+        "1. The tables",
+        "log_visit()",
+        "it raised task",
+        "customer_360()",
+        "undo_merge()",
+        "Every step gave",
+    ):
         assert words in output
     assert "\x1b" not in output
 
@@ -49,23 +56,27 @@ def test_demo_on_the_embedded_pair() -> None:
     output = run(*DEMO)
     check_demo(output)
     assert "an embedded pair, no server" in output
+    assert "real servers: give --mysql URL and --mongodb URL" in " ".join(output.split())
 
 
 def test_demo_on_real_servers(real: tuple[str, ...]) -> None:
-    for _ in range(2):
-        check_demo(run(*DEMO, *real))
+    output = run(*DEMO, *real)
+    check_demo(output)
+    assert "refused: " not in output, "MySQL answers all ten questions"
     with Platform.open(mysql=real[1], mongodb=real[3]) as platform:
         assert platform.tables() == []
+        assert next(platform.read_collection("customer"), None) is None
 
 
-def test_demo_leaves_an_existing_table_alone(tmp_path: Path) -> None:
+def test_demo_leaves_existing_tables_alone(tmp_path: Path) -> None:
     path = tmp_path / "crm.db"
     with Platform.embedded(path) as platform:
-        platform.create_table("demo_customer", [ColumnAttribute("id", "INT"), ColumnAttribute("a", "TEXT")], 0)
-        platform.write("demo_customer", {"id": 1, "a": "mine"})
-    assert "exists already" in run(*DEMO, "--embedded", str(path), code=1)
+        platform.create_table("customer", [ColumnAttribute("id", "INT"), ColumnAttribute("a", "TEXT")], 0)
+        platform.write("customer", {"id": 1, "a": "mine"})
+    assert "exist already (customer...)" in run(*DEMO, "--embedded", str(path), code=1)
     with Platform.embedded(path) as platform:
-        assert platform.read("demo_customer", 1) == {"id": 1, "a": "mine"}
+        assert platform.tables() == ["customer"]
+        assert platform.read("customer", 1) == {"id": 1, "a": "mine"}
 
 
 def test_quickstart() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from crm_model import ENTITIES, Entity, install
-from crm_model.names import name_key
-from crm_model.queries import QUESTIONS
-from platform_store import ColumnAttribute, Index, Platform, SchemaError
+from crm_model import ENTITIES, Crm, Entity, fill_derived, install, upgrade
+from crm_model.entities import Customer, Gift
+from crm_model.links import links_to
+from crm_model.names import name_key, phone_key
+from crm_model.queries import QUESTIONS, ask
+from crm_model.service import Service
+from platform_store import ColumnAttribute, Index, NotSupported, Platform, SchemaError
 
 DOCUMENTS = {
     "operator": "",
@@ -24,14 +28,15 @@ DOCUMENTS = {
     "opportunity": "needs lost stage_log",
     "sales_order": "items delivery invoice",
     "audit_log": "before_state after_state meta",
-    "sales_lead": "raw behaviours why_not_bought",
+    "sales_lead": "raw behaviours notes why_not_bought",
     "product": "spec docs",
     "order_item": "",
-    "campaign": "plan audience metrics",
+    "campaign": "plan audience metrics result",
     "ticket": "description thread solution",
     "kb_article": "body keywords",
     "gift": "spec",
     "stock_move": "document",
+    "gift_stock": "",
 }
 STANDARD = ["created_at", "updated_at", "del_token", "version"]
 APPEND_ONLY = {"audit_log", "stock_move"}
@@ -125,8 +130,126 @@ def test_a_name_is_searched_however_it_was_typed(written: str, key: str) -> None
     assert name_key(written) == key
 
 
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("13800138000", "13800138000"),
+        ("+86 138-0013-8000", "13800138000"),
+        ("0086 138 0013 8000", "13800138000"),
+        ("8613800138000", "13800138000"),
+        ("013800138000", "13800138000"),
+        ("（＋８６）１３８ ００１３ ８０００", "13800138000"),
+        ("010-8888 6666", "1088886666"),
+        ("+86 (0)10 8888 6666", "1088886666"),
+        ("０１０８８８８６６６６", "1088886666"),
+        ("8610-8888666", "86108888666"),  # no mobile number: 8610 may be how it begins
+        ("86123456", "86123456"),
+        ("+44 20 7946 0000", "+442079460000"),
+        ("0044-20-7946-0000", "+442079460000"),
+        ("400 820 8820", "4008208820"),
+        ("95598", "95598"),
+        ("无", None),
+        ("+", None),
+        ("0", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_phone_number_is_searched_however_it_was_typed(written: str | None, key: str | None) -> None:
+    assert phone_key(written) == key
+    assert phone_key(key) == key
+
+
+def test_what_is_derived_follows_from_its_source() -> None:
+    assert Customer.derived({"name": "張偉 ", "city": "北京"}) == {"name": "張偉 ", "city": "北京", "name_key": "张伟"}
+    assert Customer.derived({"phone": None}) == {"phone": None, "phone_key": None}
+    assert Gift.derived({"sku": "G1"}) == {"sku": "G1"}
+
+
+@entity
+def test_every_reference_says_to_what(entity: Entity) -> None:
+    """A merge and a purge find rows by it."""
+    names = {one.column for one in entity.references}
+    keys = {column.name for column in entity.columns if column.type == "BIGINT"}
+    assert names == keys - {"del_token"}, "a BIGINT of its own that is no reference()"
+    columns = {column.name for column in entity.columns}
+    for one in entity.references:
+        assert (one.table in DOCUMENTS) != (one.by in columns), f"{one.column}: say to= or by="
+
+
+def test_references_to_customers_are_found_by_an_index() -> None:
+    for link in links_to("customer"):
+        leading = [index.columns[: len(link.prefix)] for index in link.model.declaration.all_indexes]
+        assert link.prefix in leading, f"{link.name} needs an index that begins with it"
+        nullable = {column.name for column in link.model.declaration.mysql_columns if column.nullable}
+        assert nullable.isdisjoint(link.order), f"{link.name}: pages need an order without NULL"
+
+
+def test_what_refers_to_a_customer() -> None:
+    assert {link.name for link in links_to("customer")} == {
+        "customer.parent_id",
+        "customer.merged_into",
+        "contact.customer_id",
+        "billing_customer.customer_id",
+        "vip_card.customer_id",
+        "approval.subject_id",
+        "activity.customer_id",
+        "activity.ref_id",
+        "feedback.customer_id",
+        "task.customer_id",
+        "opportunity.customer_id",
+        "sales_order.customer_id",
+        "sales_lead.customer_id",
+        "ticket.customer_id",
+    }
+
+
 def test_there_are_ten_questions() -> None:
     assert [question.number for question in QUESTIONS] == list(range(1, 11))
     for question in QUESTIONS:
         assert question.ordered <= ("ORDER BY" in question.sql)
         assert all(f"{table} " in question.sql for table in question.tables)
+
+
+def test_a_derived_column_that_some_rows_need_not_have(tmp_path: Path) -> None:
+    """Neither who has no phone lacks its key, nor one whose phone is no number."""
+    with Platform.embedded(tmp_path / "crm.db") as platform:
+        install(platform, ["customer"])
+        about: dict[str, Any] = {
+            "kind": "企业",
+            "status": "正常",
+            "credit_limit": 0,
+            "stage": "稳定",
+            "source": "自拓",
+            "owner_id": 1,
+        }
+        for number, phone in enumerate((None, "没有", "+86 138 0013 8000"), 1):
+            row = Customer(id=number, cust_no=f"C{number}", name="张伟", name_key="张伟", phone=phone, **about)
+            platform.write("customer", row.values())
+        (left,) = upgrade(platform, ["customer"]).left
+        assert left == "customer.phone_key is not set in some rows: crm_model.fill_derived() sets it"
+        assert fill_derived(platform, ["customer"]) == 1
+        assert upgrade(platform, ["customer"]).left == ()
+        assert [row["phone_key"] for row in platform.scan("customer")] == [None, None, "13800138000"]
+
+
+def test_what_the_embedded_pair_cannot_answer_it_refuses(tmp_path: Path) -> None:
+    with Platform.embedded(tmp_path / "crm.db") as platform:
+        install(platform)
+        assert [ask(platform, number).columns for number in (2, 3)] == [
+            ("id", "name", "n", "s"),
+            ("id", "kind", "occurred_at", "summary"),
+        ]
+        for number in (1, 4, 5, 6, 7, 8, 9, 10):
+            with pytest.raises(NotSupported):
+                ask(platform, number)
+
+
+def test_services_share_no_names() -> None:
+    """All of them are one object: a name of one would be another's."""
+    owners: dict[str, list[str]] = {}
+    for service in Crm.__mro__[1:-1]:
+        for name in vars(service):
+            if not name.startswith("__") and service is not Service:
+                owners.setdefault(name, []).append(service.__name__)
+    assert {name: those for name, those in owners.items() if len(those) > 1 or name in vars(Service)} == {}

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from crm_model import ENTITIES, Entity, install, sample
-from crm_model.names import name_key
+from crm_model.names import name_key, phone_key
 from crm_model.sample import S, Size
 from crm_model.sample.dirt import JSON_NULL
 from crm_model.sample.planted import planted
 from crm_model.sample.sizes import BEGIN, BUSY_CUSTOMER, END, TIMELINE_CUSTOMER
 from platform_store import Platform
 
-DIGEST_OF_S = "74a2ef45d71f7cb71bcc064e17f340380eca90dccbdaa8065540b65a3076b745"
+DIGEST_OF_S = "1302778dafafb68224aa2b19cd6bc290888863a7cd76959966ea4bfc90f3181f"
 LITTLE = Size("little", 700, 3_000, 500, 500)
 REFERENCES = {
     "customer_id": "customer",
@@ -41,6 +41,8 @@ REFERENCES = {
     "product_id": "product",
     "opportunity_id": "opportunity",
     "order_id": "sales_order",
+    "article_id": "kb_article",
+    "gift_id": "gift",
 }
 
 Row = dict[str, Any]
@@ -110,11 +112,14 @@ def test_what_belongs_together(tables: dict[str, list[Row]]) -> None:
         amounts[row["order_id"]] += row["amount"]
     planted_orders = len(planted()["sales_order"])
     assert all(row["amount"] == amounts[row["id"]] for row in tables["sales_order"][planted_orders:])
+    for row in tables["gift_stock"]:
+        assert row["qty"] <= tables["gift"][row["gift_id"] - 1]["stock_qty"]
     for row in tables["approval"]:
         assert row["approver_id"] != row["applicant_id"]
     for row in tables["customer"]:
         assert row["del_token"] in (0, row["id"])
         assert row["name_key"] == name_key(row["name"])
+        assert row["phone_key"] == phone_key(row["phone"])
 
 
 def test_parts_are_the_whole() -> None:

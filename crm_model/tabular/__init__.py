@@ -1,0 +1,1 @@
+"""Rows as tables of text: CSV files, their headers, and their cells."""
