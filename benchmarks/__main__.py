@@ -1,6 +1,6 @@
 """Run the benchmarks on real servers: the library against what is written by hand.
 
-Queries alone: `query`. Whole tables: `migrate`.
+Queries alone: `query`. Whole tables: `migrate`. The services of the CRM: `crm`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import migrate, query, report
+from benchmarks import crm, migrate, query, report
 from benchmarks.data import customers, sizes
 from benchmarks.harness import LEAST_REPETITIONS, Outcome, Unequal, repetitions, run
 from benchmarks.scenarios import SCENARIOS
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return query.main(given[1:])
     if given[:1] == ["migrate"]:
         return migrate.main(given[1:])
+    if given[:1] == ["crm"]:
+        return crm.main(given[1:])
     options = _parser().parse_args(given)
     row_bytes = sizes(customers(1, _SAMPLE))
     outcomes: list[Outcome] = []

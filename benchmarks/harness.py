@@ -19,9 +19,9 @@ S = TypeVar("S")
 
 LEAST_REPETITIONS = 5
 Clock: TypeAlias = Callable[[], float]
-Measure: TypeAlias = Literal["p50", "rate"]
+Measure: TypeAlias = Literal["p50", "p95", "rate"]
 
-STATISTICS: Mapping[Measure, Statistic] = {"p50": stats.p50, "rate": stats.rate}
+STATISTICS: Mapping[Measure, Statistic] = {"p50": stats.p50, "p95": stats.p95, "rate": stats.rate}
 
 
 @dataclass(frozen=True)

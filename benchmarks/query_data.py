@@ -33,13 +33,13 @@ Row = dict[str, Any]
 SALE = Entity(
     "sale",
     """A row of the report over a whole table.""",
-    (ColumnAttribute("sold_at", "DATE"),),
-    (
+    key=ColumnAttribute("id", "BIGINT", auto_increment=True),
+    columns=(ColumnAttribute("sold_at", "DATE"),),
+    documents=(
         ColumnAttribute("region", "VARCHAR(32)"),
         ColumnAttribute("amount", "DECIMAL(14,2)"),
         ColumnAttribute("qty", "INT"),
     ),
-    append_only=True,
 )
 SALES = {"S": 18_000, "M": 600_000}
 

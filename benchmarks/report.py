@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
 
+from benchmarks import stats
 from benchmarks.harness import STATISTICS, Measured, Outcome
 from benchmarks.stats import Ratio, quantile, times_of
 
-_HEADINGS = {"p50": ("p50 ms", "quartiles", "p95"), "rate": ("rows/s", "quartiles", "")}
+_HEADINGS = {
+    "p50": ("p50 ms", "quartiles", "p95", "ratio"),
+    "p95": ("p50 ms", "quartiles", "p95", "ratio of p95"),
+    "rate": ("rows/s", "quartiles", "", "ratio"),
+}
 _PROFILE_LINES = 25
 
 
@@ -27,7 +32,7 @@ def table(outcome: Outcome) -> str:
     rows = "" if size.rows_per_call == 1 else f" of {size.rows_per_call:,} rows"
     loaded = f", table of {size.table_rows:,} rows" if size.table_rows else ""
     lines = [
-        [outcome.name, *_HEADINGS[outcome.measure], "ratio", "95 % interval", "bar", "", "afterwards"],
+        [outcome.name, *_HEADINGS[outcome.measure], "95 % interval", "bar", "", "afterwards"],
         *(_line(outcome, variant) for variant in outcome.variants),
     ]
     calls = f"{size.repetitions} x {size.calls} {'call' if size.calls == 1 else 'calls'}"
@@ -83,7 +88,7 @@ def _variant(outcome: Outcome, variant: Measured) -> dict[str, Any]:
         "name": variant.name,
         "value": statistic(variant.blocks),
         "quartiles": [low, high],
-        "p95_of_calls": quantile(times_of(variant.blocks), 0.95),
+        "p95_of_calls": stats.p95(variant.blocks),
         "afterwards_per_row": _afterwards(variant),
         "ratio": None if variant.ratio is None else vars(variant.ratio),
         "bar": None if variant.bar is None else str(variant.bar),
@@ -93,13 +98,11 @@ def _variant(outcome: Outcome, variant: Measured) -> dict[str, Any]:
 
 
 def _line(outcome: Outcome, variant: Measured) -> list[str]:
-    value = STATISTICS[outcome.measure](variant.blocks)
     low, high = _quartiles(outcome, variant)
-    if outcome.measure == "p50":
-        p95 = quantile(times_of(variant.blocks), 0.95)
-        figures = [_ms(value), f"{_ms(low)} - {_ms(high)}", _ms(p95)]
+    if outcome.measure == "rate":
+        figures = [f"{stats.rate(variant.blocks):,.0f}", f"{low:,.0f} - {high:,.0f}", ""]
     else:
-        figures = [f"{value:,.0f}", f"{low:,.0f} - {high:,.0f}", ""]
+        figures = [_ms(stats.p50(variant.blocks)), f"{_ms(low)} - {_ms(high)}", _ms(stats.p95(variant.blocks))]
     afterwards = _afterwards(variant)
     return [
         f"  {variant.name}",
@@ -117,7 +120,7 @@ def _compared(ratio: Ratio | None) -> list[str]:
 
 def _quartiles(outcome: Outcome, variant: Measured) -> tuple[float, float]:
     """Of the calls' times, or of the blocks' rates."""
-    values = times_of(variant.blocks) if outcome.measure == "p50" else [block.rate for block in variant.blocks]
+    values = [block.rate for block in variant.blocks] if outcome.measure == "rate" else times_of(variant.blocks)
     return quantile(values, 0.25), quantile(values, 0.75)
 
 

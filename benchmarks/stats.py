@@ -71,6 +71,11 @@ def p50(blocks: Sequence[Block]) -> float:
     return statistics.median(times_of(blocks))
 
 
+def p95(blocks: Sequence[Block]) -> float:
+    """What 95 % of the calls take at most, in seconds."""
+    return quantile(times_of(blocks), 0.95)
+
+
 def rate(blocks: Sequence[Block]) -> float:
     """Rows in a second, of the median block."""
     return statistics.median(block.rate for block in blocks)
