@@ -70,11 +70,12 @@ class Privacy(Service):
         All of that is one transaction. After it, everything that waits in the library's journal, where documents are
         kept until MongoDB has confirmed them, is brought to MongoDB and removed. When ``complete`` is returned, no
         table, journal or collection holds any of it. Not erased is what lies outside: the servers' own logs (binary
-        log, oplog), files and backups, which have their own terms; files that attachments refer to; and free text about
-        the person in rows of others.
+        log, oplog), files and backups, which have their own terms; files that attachments refer to; what the audit log
+        tells of cards that the customer had before, which is its number; and free text about the person in rows of
+        others.
 
-        It takes about 2 ms a row, and half a kilobyte of memory, under the customer's lock. It may be called again at
-        any time, and has to be where the process died or ``complete`` is False.
+        It takes about half a millisecond and half a kilobyte a row, under the customer's lock. It may be called again
+        at any time, and has to be where the process died or ``complete`` is False.
 
         Args:
             dry_run: changes nothing, and says what would be erased; ``complete`` is False then. It is how to keep the

@@ -150,7 +150,7 @@ def _killed_everywhere(scene: Scene, around: Callable[[Work], Work] = lambda wor
         scene.free()
         scene.work(resume=True, **options)(scene.platform)
         wrong += scene.wrong(source, stop)
-    assert len(stops) > 20
+    assert len(stops) > 15
     return wrong
 
 

@@ -63,13 +63,13 @@ class Visits:
     def plan(self, where: dict[str, object], *, locked: bool = False, **options: Any) -> tuple[str, str]:
         """How the server reads the table for a page, and by which index."""
         sent: list[str] = []
-        query = Connection.query
+        command = Connection._execute_command  # type: ignore[attr-defined]  # private
 
-        def noted(connection: Any, sql: Any, *arguments: Any, **named: Any) -> Any:
+        def noted(connection: Any, number: int, sql: Any) -> Any:
             sent.append(sql if isinstance(sql, str) else sql.decode("utf-8", "surrogateescape"))
-            return query(connection, sql, *arguments, **named)
+            return command(connection, number, sql)
 
-        with patch.object(Connection, "query", noted):
+        with patch.object(Connection, "_execute_command", noted):
             (self.locked if locked else self.page)(where, **options)
         (statement,) = (one for one in sent if "AS t" in one and "ORDER BY" in one)
         with self.watcher.cursor(DictCursor) as cursor:

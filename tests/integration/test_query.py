@@ -315,11 +315,13 @@ def test_in_takes_a_list(cards: Cards, values: Sequence[object]) -> None:
     assert cards.platform.query(sql, named).all() == [(1,), (2,)]
 
 
-def test_the_embedded_pair_refuses_a_list(tmp_path: Path) -> None:
+def test_the_embedded_pair_takes_a_list_after_in_alone(tmp_path: Path) -> None:
     with Platform.embedded(tmp_path / "pair.db") as embedded:
         embedded.create_table("card", [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT")], flag=1)
-        with pytest.raises(NotSupported):
-            embedded.query("SELECT id FROM card WHERE id IN %s", [[1, 2]])
+        embedded.write_many("card", [{"id": key} for key in range(5)])
+        assert embedded.query("SELECT id FROM card WHERE id IN %s ORDER BY id", [[1, 2]]).all() == [(1,), (2,)]
+        with pytest.raises(ValueRejected, match="right after IN"):
+            embedded.query("SELECT id FROM card WHERE id = %s", [[1, 2]])
         with pytest.raises(ValueRejected, match="parameter 1"):
             embedded.query("SELECT id FROM card WHERE id = %s", [{"secret": 1}])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -25,11 +26,18 @@ def open_with(servers: Servers, journal: JournalConfig, **mongodb: object) -> Pl
     return Platform.open(replace(config, journal=journal, mongodb=replace(config.mongodb, **mongodb)))  # type: ignore[arg-type]
 
 
-def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("platform_store")}
+@pytest.fixture
+def threads() -> Callable[[], set[str]]:
+    """Gives the names of the library's threads that are there since the test began; other tests may keep some."""
+    before = set(threading.enumerate())
+    return lambda: {
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in before and thread.name.startswith("platform_store")
+    }
 
 
-def test_the_journal_empties_by_itself(servers_of_test: Servers) -> None:
+def test_the_journal_empties_by_itself(servers_of_test: Servers, threads: Callable[[], set[str]]) -> None:
     with open_with(servers_of_test, QUICK) as platform:
         platform.create_table("t", COLUMNS, flag=0)
         platform.write_many("t", [{"id": key, "doc": key} for key in range(5)])
@@ -42,7 +50,7 @@ def test_the_journal_empties_by_itself(servers_of_test: Servers) -> None:
     assert "platform_store-reaper" not in threads()
 
 
-def test_what_another_process_left_is_finished(servers_of_test: Servers) -> None:
+def test_what_another_process_left_is_finished(servers_of_test: Servers, threads: Callable[[], set[str]]) -> None:
     with open_with(servers_of_test, IDLE) as platform:
         platform.create_table("t", COLUMNS, flag=0)
         platform.write("t", {"id": 1, "doc": "一"})
@@ -73,7 +81,7 @@ def test_one_at_work_at_a_time(servers_of_test: Servers) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:MongoClient opened before fork:UserWarning")
-def test_a_forked_child_has_its_own(servers_of_test: Servers) -> None:
+def test_a_forked_child_has_its_own(servers_of_test: Servers, threads: Callable[[], set[str]]) -> None:
     with open_with(servers_of_test, QUICK) as platform:
         platform.create_table("t", COLUMNS, flag=0)
         platform.write("t", {"id": 1, "doc": 1})

@@ -1,4 +1,4 @@
-"""Customers that are merged while others work with them: nothing is left with the one that is archived."""
+"""Customers that are merged or erased while others work with them: nothing is left with who is archived or gone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from crm_model import Crm, NotFound
 from crm_model.entities import Activity, Customer, Task
+from crm_model.services.privacy import Purged
 from tests.contract.conftest import Backend
 from tests.contract.crm import make
 from tests.contract.crm.processes import together
@@ -89,6 +90,29 @@ def test_what_comes_during_a_merge_is_told_where_to_go(
     assert caught.value.merged_into == winner.id
     for model, column in ((Activity, "customer_id"), (Task, "customer_id"), (Customer, "parent_id")):
         assert crm.find(model, {column: loser.id}, archived=True) == []
+
+
+def test_an_activity_that_is_being_logged_is_erased(crm: Crm, crm_backend: Backend) -> None:
+    customer = make.customer(crm)
+    rival = Rival(crm_backend, lambda other: other.purge(customer.id))
+    with stopped_before_commit(crm_backend, rival.start) as slow:
+        slow.log_visit(customer.id)
+    assert rival.result is not None
+    purged = rival.result.result(30)
+    assert isinstance(purged, Purged)
+    assert (purged.complete, purged.rows["activity"]) == (True, 1)
+    assert crm.find(Activity, {"customer_id": customer.id}, archived=True) == []
+
+
+def test_what_comes_during_a_purge_comes_too_late(crm: Crm, crm_backend: Backend) -> None:
+    customer = make.customer(crm)
+    rival = Rival(crm_backend, lambda other: other.log_visit(customer.id))
+    with stopped_before_commit(crm_backend, rival.start) as slow:
+        slow.purge(customer.id)
+    assert rival.result is not None
+    with pytest.raises(NotFound, match="is archived"):
+        rival.result.result(30)
+    assert crm.find(Activity, {"customer_id": customer.id}, archived=True) == []
 
 
 def part(crm: Crm, role: str, winner: int, loser: int, times: int) -> list[int]:
