@@ -23,12 +23,13 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
+from platform_store.query.names import QueryNames
+from platform_store.query.plan import QueryPlan, SourcePlan
 from platform_store.records import (
     Adoption,
     ColumnAttribute,
     ColumnDescription,
     ColumnValue,
-    Difference,
     Finding,
     Index,
     JobDescription,
@@ -36,16 +37,14 @@ from platform_store.records import (
     MigrationPlan,
     Moved,
     Progress,
-    QueryPlan,
     Range,
     Recovered,
     Removed,
-    SourcePlan,
     Status,
     TableDescription,
-    Verification,
     WriteCounts,
 )
+from platform_store.verify.findings import Difference, Verification
 
 if TYPE_CHECKING:
     from platform_store.facade import Platform
@@ -75,6 +74,7 @@ __all__ = [
     "Platform",
     "PlatformStoreError",
     "Progress",
+    "QueryNames",
     "QueryPlan",
     "QueryResult",
     "Range",

@@ -13,6 +13,7 @@ A server that is certainly behind what MongoDB has seen has lost acknowledged wr
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import replace
 
@@ -64,7 +65,9 @@ class Admission:
             self._ceiling = ceiling
 
     def lost(self) -> Witness | None:
-        """What MongoDB remembers of a MySQL that has lost writes, until it is accepted again."""
+        """What MongoDB remembers of a MySQL that has lost writes, until it is accepted again. Raises Unavailable."""
+        with contextlib.suppress(Unavailable):
+            self.admit(self._journal.server())  # nobody may have looked since
         witness = self._target.witness()
         return witness if witness is not None and witness.lost_after is not None else None
 
@@ -91,7 +94,10 @@ class Admission:
                 self._target.testify(replace(witness, lost_after=lost_after), instead_of=witness)
             elif witness.server != server:
                 self._journal.raise_revisions(witness.ceiling)
-                self._target.testify(replace(witness, server=server), instead_of=witness)
+                if self._target.testify(replace(witness, server=server), instead_of=witness):
+                    logger.info(
+                        "MySQL was started anew, or is another server: revisions go on above %d", witness.ceiling
+                    )
             else:
                 if position.accepted != server:
                     self._journal.note_accepted(server)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from platform_store.association import Association
+from platform_store.attempts import retried
 from platform_store.errors import Diverged, SchemaError, TransientError, ValueRejected
 from platform_store.names import check_table_name
 from platform_store.stores.base import RowStore, StaleAssociation
@@ -87,11 +88,13 @@ class Catalog:
                 return operation(association)
             except StaleAssociation as stale:
                 association = self._newer(association, stale)
+                retried()
             except (SchemaError, ValueRejected):
                 # What an older definition refuses, the current one may take.
                 if not self._outdated(association):
                     raise
                 association = self.get(table)
+                retried()
         raise TransientError(self._rows.name, f"the definition of table {table!r} keeps changing")
 
     def _outdated(self, association: Association) -> bool:
@@ -108,7 +111,7 @@ class Catalog:
             self.reload(association.name)
             fresh = self.get(association.name)
             if _same(fresh, association):
-                raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=association.name)
+                raise Diverged.of_table(stale, association.name)
         return fresh
 
 

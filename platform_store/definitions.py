@@ -40,9 +40,11 @@ class Definitions:
             try:
                 yield
             except StaleAssociation as stale:
-                raise Diverged(f"MySQL's table is not as the catalog says: {stale}", table=table) from None
+                raise Diverged.of_table(stale, table) from None
             except DuplicateKey:
-                raise SchemaError("the _ids of two documents are one key under its collation", table=table) from None
+                raise SchemaError(
+                    "the _ids of two documents are one key under its collation: change one of them", table=table
+                ) from None
 
     @contextlib.contextmanager
     def creation(self, association: Association, state: State) -> Iterator[Association]:

@@ -8,6 +8,7 @@ from platform_store.errors import PlatformStoreError, Unavailable
 from platform_store.records import Finding, Status
 from platform_store.stores.base import Backlog, RowStore
 from platform_store.stores.documents import DocumentStore
+from platform_store.stores.jobs import UNFINISHED, Job
 
 _NOTHING = Backlog(0, 0, None, {})
 _TOO_OLD = 120.0  # seconds
@@ -43,6 +44,7 @@ class Doctor:
             oldest_pending_seconds=waiting.oldest_seconds,
             set_aside=dict(waiting.set_aside),
             lost_after=lost,
+            kept_entries=waiting.kept,
         )
 
     def _backlog(self) -> Backlog:
@@ -54,14 +56,15 @@ class Doctor:
 
     def findings(self) -> list[Finding]:
         """Every check. A store that cannot be reached is one finding."""
-        findings: list[Finding] = []
-        for store in (self._rows, self._documents):
-            try:
-                findings += store.findings()
-            except PlatformStoreError as error:
-                findings.append(Finding(store.name, False, str(error), "check the address, the account and the server"))
-                return findings
+        findings, answers = self._of(self._rows)
+        if not answers:
+            return findings
+        found, answers = self._of(self._documents)
+        findings += found
         findings.append(self._journal())
+        findings += [self._job(job) for job in self._rows.jobs.all() if job.status in UNFINISHED]
+        if not answers:
+            return findings
         lost = self._lost_after()
         if lost is not None:
             findings.append(
@@ -72,8 +75,14 @@ class Doctor:
                     "run: platform-store recover",
                 )
             )
-        findings += [self._table(association) for association in self._catalog.all()]
-        return findings
+        return findings + [self._table(association) for association in self._catalog.all()]
+
+    def _of(self, store: RowStore | DocumentStore) -> tuple[list[Finding], bool]:
+        """The store's own checks, and whether it answers."""
+        try:
+            return store.findings(), True
+        except PlatformStoreError as error:
+            return [Finding(store.name, False, str(error), "check the address, the account and the server")], False
 
     def _journal(self) -> Finding:
         waiting = self._backlog()
@@ -81,13 +90,31 @@ class Doctor:
         detail = f"{waiting.entries} entries pending"
         if waiting.set_aside:
             codes = ", ".join(f"{count} with code {code}" for code, count in waiting.set_aside.items())
-            return Finding("journal", False, f"{detail}; MongoDB refuses {codes}", "mend the collection's rules, then "
-                           "run: platform-store recover")  # fmt: skip
+            return Finding(
+                "journal",
+                False,
+                f"{detail}; MongoDB refuses {codes}",
+                "mend the cause (121: a validator, 11000: a unique index, 14031: a full disk), then run: "
+                "platform-store recover",
+            )
         return Finding(
             "journal",
             oldest < _TOO_OLD,
             f"{detail}, the oldest for {oldest:.0f} s" if waiting.entries else detail,
-            "no process looks after it: keep one open, or run: platform-store recover",
+            "MongoDB is away, or no process looks after it: keep one open, or run: platform-store recover",
+        )
+
+    def _job(self, job: Job) -> Finding:
+        subject = f"{job.kind} {job.table}"
+        error = job.state.get("error")
+        if job.status == "failed":
+            return Finding(subject, False, f"job {job.id} has failed: {error}", "mend the cause, then run it again")
+        alive = job.status == "paused" or job.seconds_since < _TOO_OLD
+        return Finding(
+            subject,
+            alive,
+            f"job {job.id} is {job.status}, heard of {job.seconds_since:.0f} s ago",
+            "its process has died: run it again, and it goes on",
         )
 
     def _table(self, association: Association) -> Finding:

@@ -48,15 +48,20 @@ _BEFORE_LENGTH = {0x02: 4, 0x03: 0, 0x05: 5}  # bytes that the length at the beg
 
 
 def identifier_of(document: bytes) -> Any:
-    """The ``_id`` of a document's BSON, which MongoDB keeps at its beginning; None where there is none."""
+    """The ``_id`` of a document's BSON; None where there is none."""
+    return bson.decode(id_alone(document) or document, CODEC_OPTIONS).get("_id")
+
+
+def id_alone(document: bytes) -> bytes | None:
+    """A document's BSON without all but the ``_id``, which MongoDB keeps at its beginning; None of one that is odd."""
     kind, first = document[4], 9
     size = _SIZES.get(kind)
     if size is None and kind in _BEFORE_LENGTH:
         size = int.from_bytes(document[first : first + 4], "little") + _BEFORE_LENGTH[kind]
     if document[5:first] != _ID_NAME or size is None:
-        return bson.decode(document, CODEC_OPTIONS).get("_id")
+        return None
     element = document[4 : first + size]
-    return bson.decode((len(element) + 5).to_bytes(4, "little") + element + b"\0", CODEC_OPTIONS)["_id"]
+    return (len(element) + 5).to_bytes(4, "little") + element + b"\0"
 
 
 class Mismatch(Exception):

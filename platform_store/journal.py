@@ -65,10 +65,12 @@ class Journal:
         *,
         fresh: bool = False,
         admitted: bool = False,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Entry]:
         """Journals full documents (None: deleted) of rows locked by ``transaction``, and stamps the rows that stay.
 
-        ``fresh``: the rows are new. ``admitted``: the caller knows that MySQL's revisions are safe.
+        ``fresh``: the rows are new. ``admitted``: the caller knows that MySQL's revisions are safe. ``meanwhile`` may
+        be called while MySQL is at work.
 
         Raises ValueRejected where a document is too large for the journal or a validator refuses it, Unavailable where
         the journal is full or MySQL was restored from an older copy.
@@ -87,19 +89,25 @@ class Journal:
                     key=association.public_key(key),
                 )
         self.attend()
-        entries = transaction.record(association, images, fresh=fresh)
+        entries = transaction.record(association, images, fresh=fresh, meanwhile=meanwhile)
         if not admitted:
             self._check_accepted(association, images, entries)
         return entries
 
     def place(
-        self, transaction: RowTransaction, association: Association, images: Sequence[tuple[KeyValues, bytes]]
+        self,
+        transaction: RowTransaction,
+        association: Association,
+        images: Sequence[tuple[KeyValues, bytes]],
+        meanwhile: Callable[[], None] | None = None,
     ) -> bool:
         """Brings documents of rows just inserted to MongoDB before the commit, without a copy in the journal.
 
         An intent, committed on another connection, says first which documents of which revision are coming: should
         this transaction end otherwise than by its commit, they are deleted again. False, and nothing done, where that
         is not possible now: then they are to be recorded. Raises ValueRejected where MongoDB refuses a document.
+
+        ``meanwhile`` is called before MongoDB is waited for: it begins something and does not wait for it.
         """
         target, admission = self._documents.target, self.admission
         if target is None or admission is None or self.away:
@@ -118,6 +126,8 @@ class Journal:
                 if not transaction.claim(association, keys, revision):
                     return False
                 admission.cover(revision)
+                if meanwhile is not None:
+                    meanwhile()
                 target.place(association, entries)
         except Unavailable as error:
             if error.store != self._documents.name:
@@ -148,10 +158,10 @@ class Journal:
             try:
                 admission.cover(max(entry.revision for entry in batch))
                 refused = target.apply(batch)
-                self._patience = 0.0
+                if self.missing:
+                    self.found_mongodb()
                 if refused:
                     journal.set_aside(refused)
-                    _log_refused(refused)
             except Unavailable as error:
                 self._lost_mongodb(error)
                 return
@@ -194,7 +204,7 @@ class Journal:
         for (key, _), entry in zip(images, entries, strict=True):
             if entry.revision in refused:
                 raise ValueRejected(
-                    "the validator of its MongoDB collection refuses its document",
+                    "the validator of its MongoDB collection refuses its document: change the row, or the validator",
                     table=association.name,
                     key=association.public_key(key),
                 )
@@ -213,14 +223,24 @@ class Journal:
         """Whether MongoDB did not answer lately: then nobody waits for it."""
         return time.monotonic() < self._away_until
 
+    @property
+    def missing(self) -> bool:
+        """Whether MongoDB did not answer when it was asked last, however long ago."""
+        return self._patience > 0
+
     def found_mongodb(self) -> None:
         """It answers (again)."""
+        if self.missing:
+            logger.warning("MongoDB answers again")
         self._away_until = self._patience = 0.0
 
     def _lost_mongodb(self, error: Unavailable) -> None:
         """Leaves MongoDB alone for a while, each time for longer, or until the reaper finds that it answers."""
-        logger.warning("documents are kept in the journal: %s", error)
-        if error.store == self._documents.name:
+        if error.store != self._documents.name:
+            logger.warning("documents are kept in the journal: %s", error)
+        else:
+            if not self.missing:
+                logger.warning("MongoDB does not answer; documents are kept in the journal: %s", error)
             self._patience = min(_LONGEST_PATIENCE, 2 * self._patience or 1.0)
             self._away_until = time.monotonic() + self._patience
 
@@ -244,9 +264,3 @@ class Journal:
 
 def _nobody() -> None:
     """Where no reaper was asked for."""
-
-
-def _log_refused(refused: dict[int, int]) -> None:
-    for code in sorted(set(refused.values())):
-        count = sum(its == code for its in refused.values())
-        logger.error("MongoDB refuses %d documents (code %s): they are set aside, and served to readers", count, code)

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from platform_store.association import Association, KeyValues
+from platform_store.attempts import retried
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, SchemaError
 from platform_store.halves import Mismatch, fields_of, is_version, version_of
@@ -105,10 +106,14 @@ class Reader:
             table, start, stop, batch_size, lambda association: select(association, wanted), self._whole_rows
         )
 
-    def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[dict[str, Any]]:
+    def read_collection(
+        self, name: str, start: Key | None = None, stop: Key | None = None, *, batch_size: int = 1000
+    ) -> Iterator[dict[str, Any]]:
         """A collection's documents; see :meth:`Platform.read_collection`."""
         if self._catalog.find(name) is not None:
-            return self._pages(name, None, None, batch_size, whole_document, self._whole_documents)
+            return self._pages(name, start, stop, batch_size, whole_document, self._whole_documents)
+        if start is not None or stop is not None:
+            raise SchemaError("it is in no association, and so has no range of keys: read all of it", table=name)
         return (dict(document) for document in self._documents.stream(name, batch_size))
 
     def _pages(
@@ -214,6 +219,7 @@ class Reader:
             try:
                 return row, version_of(row.revision, row.pending, stored)
             except Mismatch:
+                retried()
                 (again,) = self._rows.fetch_many(selection, [row.key])
                 if again is None:
                     return None

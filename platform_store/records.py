@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Key: TypeAlias = object
-"""A primary key as the user sees it: a scalar, or a tuple for a composite key."""
+"""A primary key: the value of its column, or a tuple of them, in the key's order, for a composite one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ColumnAttribute:
 
 @dataclass(frozen=True, slots=True)
 class ColumnValue:
-    """One column's value in a row given as a sequence."""
+    """One column's ``name`` and ``value``, of a row given as a sequence."""
 
     name: str
     value: object
@@ -45,7 +45,7 @@ class ColumnValue:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over columns of one store. ``unique`` is only possible over MySQL columns."""
+    """An index over ``columns`` of one store, in this order. ``unique`` is only possible over MySQL columns."""
 
     columns: tuple[str, ...]
     unique: bool = False
@@ -72,12 +72,15 @@ Row: TypeAlias = Mapping[str, object] | Sequence[ColumnValue]
 """A row as an application passes it in."""
 
 OnConflict: TypeAlias = Literal["error", "replace", "ignore"]
+"""What to do where a key is taken; see :meth:`Platform.write`."""
+
 Placement: TypeAlias = Literal["mysql", "mongodb", "both"]
+"""The store that a column lives in."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """What ``write_many`` did: rows inserted, replaced, and ignored because their key was taken."""
+    """What ``write_many`` did: rows ``inserted``, ``replaced``, and ``ignored`` because their key was taken."""
 
     inserted: int = 0
     replaced: int = 0
@@ -93,7 +96,14 @@ class WriteCounts:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDescription:
-    """One column as ``describe`` reports it. ``field`` is its name in the documents (None: not in MongoDB)."""
+    """One column as ``describe`` reports it.
+
+    Attributes:
+        name, type, nullable, default, auto_increment, collation: as in :class:`ColumnAttribute`.
+        placement: "mysql", "mongodb" or "both".
+        key: whether it is a column of the primary key.
+        field: its name in the documents; None where it is not in MongoDB.
+    """
 
     name: str
     type: str
@@ -108,7 +118,19 @@ class ColumnDescription:
 
 @dataclass(frozen=True, slots=True)
 class TableDescription:
-    """One logical table. ``flag`` is None where the placements no longer follow the column order."""
+    """One logical table, as ``describe`` reports it.
+
+    Attributes:
+        name: of the table, and of the collection.
+        columns: in order.
+        key: the names of the primary key's columns, in order.
+        flag: the index of the last column in MySQL, -1 where all are in both stores; None where the placements do not
+            follow the order of the columns (any more).
+        extra: whether rows may have undeclared fields.
+        indexes: without the primary key.
+        epoch: grows with every change of this description.
+        storage_format: of the documents; it is another only where a later version of the library has changed it.
+    """
 
     name: str
     columns: tuple[ColumnDescription, ...]
@@ -122,7 +144,15 @@ class TableDescription:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What ``drop_table`` or ``drop_collection`` removed."""
+    """What ``drop_table`` or ``drop_collection`` removed.
+
+    Attributes:
+        table: its name.
+        rows: how many rows MySQL's table had.
+        documents: how many documents the collection had.
+        mysql_table: whether MySQL's table was there, and is not any more.
+        collection: whether the collection was.
+    """
 
     table: str
     rows: int
@@ -132,15 +162,27 @@ class Removed:
 
 
 JobStatus: TypeAlias = Literal["running", "paused", "failed", "done", "rolled-back"]
+"""How a long operation stands."""
 
 Direction: TypeAlias = Literal["mysql-to-mongodb", "mongodb-to-mysql"]
+"""Where a migration goes."""
 
 MigrationMode: TypeAlias = Literal["copy", "move"]
+"""Whether a migration leaves the source as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long operation is. ``rows_per_second`` is of the last seconds; ``seconds_left`` None if unknown."""
+    """How far a long operation is.
+
+    Attributes:
+        phase: what it is doing, in a word.
+        rows: done in this phase so far.
+        total: rows of this phase, about; None if unknown.
+        bytes: of the rows done; 0 where they are not counted.
+        rows_per_second: of the last seconds.
+        seconds_left: of this phase; None if unknown.
+    """
 
     phase: str
     rows: int
@@ -154,10 +196,20 @@ class Progress:
 class Migrated:
     """What ``migrate`` did.
 
-    ``rows`` and ``bytes`` came over in the first of the ``rounds``, ``changed`` rows in the others, since other writers
-    changed them meanwhile. ``settled``: the last round found both sides equal (a move: nothing left in the source).
-    ``carried`` and ``left``: the indexes and other properties of the source that the target got too, and that it did
-    not, in words. ``status`` is "paused" where it was halted.
+    Attributes:
+        job: its number, as ``jobs`` shows it.
+        table: the table or collection.
+        direction: "mysql-to-mongodb" or "mongodb-to-mysql".
+        mode: "copy" or "move".
+        status: "done", or "paused" where it was halted.
+        rows: that came over in the first round.
+        bytes: of these rows.
+        seconds: that it took.
+        rounds: over the range, until both sides were equal.
+        changed: rows that came over in later rounds, since other writers had changed them meanwhile.
+        settled: whether the last round found both sides equal (a move: nothing left in the source).
+        carried: indexes and other properties of the source that the target got too, in words.
+        left: those that it did not get, in words.
     """
 
     job: int
@@ -177,11 +229,18 @@ class Migrated:
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
-    """What ``migrate`` would do, as its dry run says. ``seconds`` is estimated from a sample.
+    """What ``migrate`` would do, as its dry run says.
 
-    ``target``: the target as it would be made, or is, for people; ``schema``: the text of a schema file (None where
-    the target is a collection, or a table that exists). ``exceptions``: the values that do not survive in their
-    natural form, with their keys and what becomes of them; ``refused`` of them would make the migration fail.
+    Attributes:
+        table, direction, mode: as they were asked for.
+        rows: in the range.
+        bytes: of these rows, about.
+        seconds: that it would take, estimated from a sample.
+        target: the target as it would be made, or is, for people.
+        schema: the text of a schema file; None where the target is a collection, or a table that exists.
+        exceptions: the values that do not survive in their natural form, with their keys and what becomes of them.
+        carried, left: as in :class:`Migrated`.
+        refused: how many of the exceptions would make the migration fail.
     """
 
     table: str
@@ -200,9 +259,15 @@ class MigrationPlan:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What ``move_column`` did, or how far it came. ``phase`` is where it goes on, "" once it is done.
+    """What ``move_column`` did, or how far it came.
 
-    ``rows``: how many were looked at; ``rewritten``: how many of them lacked their copy.
+    Attributes:
+        table, columns, to: as they were asked for.
+        job: its number, as ``jobs`` shows it.
+        status: "done", "paused" or "rolled-back".
+        phase: where it goes on; "" once it is done.
+        rows: how many were looked at.
+        rewritten: how many of them lacked their copy.
     """
 
     table: str
@@ -217,7 +282,18 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class JobDescription:
-    """A long operation, as ``jobs`` shows it. ``seconds_since``: since it was last heard of."""
+    """A long operation, as ``jobs`` shows it.
+
+    Attributes:
+        id: its number, for ``pause_job`` and ``forget_job``.
+        kind: what it is, such as "migration".
+        table: that it is about.
+        status: "running", "paused", "failed", "done" or "rolled-back".
+        phase: what it is doing, or where it goes on.
+        rows: done so far.
+        detail: what it was asked for, or why it failed.
+        seconds_since: since it was last heard of.
+    """
 
     id: int
     kind: str
@@ -230,46 +306,16 @@ class JobDescription:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One row of which the two sides do not agree.
-
-    ``kind``: "missing" (a document, or the target's row, is not there), "extra" (it is there, and no row is), or
-    "different" (in ``columns``). ``repair``: what ``repair=True`` did or would do, empty where it can do nothing.
-    """
-
-    table: str
-    key: Key
-    kind: Literal["missing", "extra", "different"]
-    columns: tuple[str, ...]
-    detail: str
-    repair: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What ``verify`` found. ``differences`` holds the first ones, up to the limit asked for; ``found`` counts all.
-
-    ``repaired``: how many of them were mended.
-    """
-
-    table: str
-    rows: int
-    ranges: int
-    found: int
-    repaired: int
-    differences: tuple[Difference, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is left that differs."""
-        return self.found == self.repaired
-
-
-@dataclass(frozen=True, slots=True)
 class Adoption:
     """What ``associate`` did, or with ``dry_run`` would do.
 
-    ``statements`` are the changes to MySQL, ``warnings`` what the user should know before relying on it.
+    Attributes:
+        description: the logical table.
+        statements: the changes to MySQL.
+        warnings: what is to be known before relying on it.
+        rows: how many MySQL's table has.
+        documents: how many the collection has.
+        dry_run: whether nothing was done.
     """
 
     description: TableDescription
@@ -282,11 +328,20 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A snapshot for operators: tables in association, stores reachable, and what is in the journal.
+    """How it stands at the moment, for operators.
 
-    ``pending_entries`` documents (``pending_bytes`` bytes of them) are not confirmed by a majority of MongoDB yet, the
-    oldest for ``oldest_pending_seconds``; of those, ``set_aside`` are refused by MongoDB: how many, by its error code.
-    ``lost_after``: MySQL was found to be back at this revision, and nothing is written until ``recover()``.
+    Attributes:
+        backend: "mysql + mongodb" or "embedded".
+        tables: how many are in association.
+        pending_entries: documents in the journal, which a majority of MongoDB has not confirmed yet. Some are always
+            there while applications write; that it grows means that MongoDB does not keep up, or is away.
+        mysql: whether it answers.
+        mongodb: whether it answers.
+        pending_bytes: of the documents in the journal.
+        oldest_pending_seconds: how long the oldest of them has waited; None without any.
+        set_aside: those that MongoDB refuses: how many, by its error code. Mend the cause, then call ``recover()``.
+        lost_after: MySQL was found to be back at this revision, and nothing is written until ``recover()``; else None.
+        kept_entries: documents that are confirmed, and stay in the journal for a backup that is being taken.
     """
 
     backend: str
@@ -298,16 +353,20 @@ class Status:
     oldest_pending_seconds: float | None = None
     set_aside: Mapping[int, int] = field(default_factory=dict)
     lost_after: int | None = None
+    kept_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """What ``recover`` did.
 
-    ``confirmed`` entries left the journal, ``remaining`` are still there; ``set_aside`` of those are refused by
-    MongoDB: how many, by its error code. ``withdrawn`` bulk writes that never committed were undone in MongoDB.
-    ``committed``: whether the operation asked for is written (None: unknown, or none was asked for).
-    ``diverged``: for each table, how many documents are of writes that a restored MySQL has lost.
+    Attributes:
+        confirmed: entries that left the journal, since MongoDB has their documents for good.
+        remaining: entries that are still there.
+        set_aside: those of them that MongoDB refuses: how many, by its error code.
+        withdrawn: bulk writes that never committed and were undone in MongoDB.
+        committed: whether the operation asked for is written; None if unknown, or where none was asked for.
+        diverged: for each table, how many documents are of writes that a restored MySQL has lost.
     """
 
     confirmed: int
@@ -319,65 +378,15 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePlan:
-    """How a query came by the document columns of one table reference.
-
-    ``pushed_to_mysql``, ``pushed_to_mongodb``: the conditions that each store was asked for; ``narrowed_by``: the
-    other references, by alias, whose rows decided which rows of this one matter. ``way``: "keys" (MySQL's keys, looked
-    up in MongoDB) or "scan" (the collection is read), and ``why``. ``staged_bytes`` went to the scratch table.
-    """
-
-    table: str
-    alias: str
-    from_mongodb: tuple[str, ...]
-    pushed_to_mysql: str
-    pushed_to_mongodb: str
-    narrowed_by: tuple[str, ...]
-    way: Literal["keys", "scan"]
-    why: str
-    estimated_rows: int
-    staged_rows: int
-    staged_bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class QueryPlan:
-    """What a query did, as ``explain`` reports it.
-
-    ``statement``: what was executed; ``unchanged``: it is the query itself, one store holding all that is needed.
-    ``sources``: the references that documents were fetched for, in the order in which that was done. ``in_mysql``: the
-    other references to logical tables. ``steps``: seconds by name, in order. ``rows``: of the result.
-    """
-
-    statement: str
-    unchanged: bool
-    sources: tuple[SourcePlan, ...]
-    in_mysql: tuple[str, ...]
-    steps: Mapping[str, float]
-    rows: int
-
-    def __str__(self) -> str:
-        lines = [f"{self.rows} rows; {', '.join(f'{name} {1e3 * time:.1f} ms' for name, time in self.steps.items())}"]
-        if self.unchanged:
-            lines.append("executed as it is: one store holds every column that is needed")
-        for source in self.sources:
-            lines += [
-                f"{source.alias} (table {source.table}): {', '.join(source.from_mongodb)} from MongoDB",
-                f"  by {source.way}: {source.why}",
-                f"  asked of MySQL:   {source.pushed_to_mysql or 'all rows'}"
-                + "".join(f", narrowed by {alias}" for alias in source.narrowed_by),
-                f"  asked of MongoDB: {source.pushed_to_mongodb or 'all documents'}",
-                f"  staged {source.staged_rows} rows ({source.estimated_rows} estimated), {source.staged_bytes} bytes, "
-                f"in {1e3 * source.seconds:.1f} ms",
-            ]
-        lines += [f"{alias}: all from MySQL" for alias in self.in_mysql]
-        return "\n".join([*lines, f"executed: {self.statement}"])
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
-    """One check of ``doctor``. ``advice`` says how to mend it where ``ok`` is False."""
+    """One check of ``doctor``.
+
+    Attributes:
+        subject: what was checked, such as a server, a setting or a table.
+        ok: whether it is as it has to be.
+        detail: what was found.
+        advice: how to mend it, where ``ok`` is False.
+    """
 
     subject: str
     ok: bool

@@ -68,9 +68,9 @@ class Renewal:
             transaction.commit()
 
     def _pending(self, up_to: int) -> Iterator[Version]:
-        for set_aside in (False, True):
+        for again in (False, True):
             after = 0
-            while due := self._store.due(after, _BATCH, seconds=0, set_aside=set_aside):
+            while due := self._store.due(after, _BATCH, seconds=0, again=again):
                 yield from (version for version in due if version.revision <= up_to)
                 after = due[-1].revision
 
@@ -94,25 +94,34 @@ class Recovery:
         renewal: Renewal,
     ):
         self._store, self._target, self._catalog, self._journal = store, target, catalog, journal
-        self._admission, self._sweeper, self._renewal = admission, sweeper, renewal
+        self._admission, self._renewal = admission, renewal
+        self.sweeper = sweeper
 
     def recover(self, operation_id: str | None = None) -> Recovered:
         """See :meth:`Platform.recover`."""
         committed = None if operation_id is None else self._store.outcome(operation_id)
         lost = self._admission.lost()
         if lost is not None:
+            self._store.end_lapsed_hold()  # what was kept for a backup is of the journal as well
             self._renewal.reissue(lost)
             self._admission.readmit(lost)
+            logger.warning("the restored MySQL is accepted: revisions go on above %d", lost.ceiling)
         confirmed = withdrawn = 0
         for _ in range(_PASSES):
             before = confirmed
-            for swept in self._sweeper.sweep(seconds=0, thorough=True):
+            for swept in self.sweeper.sweep(seconds=0, thorough=True):
                 confirmed += swept.confirmed
                 withdrawn += swept.withdrawn
             backlog = self._store.backlog()
             if confirmed == before or backlog.entries == sum(backlog.set_aside.values()):
                 break
         self._journal.found_mongodb()
+        logger.info(
+            "recovered: %d documents left the journal, %d are still in it, %d bulk writes were undone",
+            confirmed,
+            backlog.entries,
+            withdrawn,
+        )
         return Recovered(
             confirmed=confirmed,
             remaining=backlog.entries,

@@ -31,6 +31,8 @@ from platform_store.records import ColumnValue, Key, OnConflict, Row
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """MongoDB's limit for one document."""
 
+_MAX_IMAGE_BYTES = MAX_DOCUMENT_BYTES - 64  # room for _rev
+
 _MAX_DEPTH = 90  # MongoDB accepts 100 levels; the document itself and the journal take some
 _INT64 = range(-(2**63), 2**63)
 _EXACT = decimal.Context(prec=34, traps=[decimal.Inexact, decimal.InvalidOperation])  # what Decimal128 can hold
@@ -171,25 +173,20 @@ def check_on_conflict(on_conflict: str) -> None:
         raise ValueRejected(f"on_conflict is one of {', '.join(get_args(OnConflict))}")
 
 
-def check_batching(table: str, batch_size: int) -> None:
-    """ValueRejected unless ``batch_size`` is a positive int."""
+def check_batching(table: str, batch_size: int, parameter: str = "batch_size") -> None:
+    """ValueRejected unless it is a positive int."""
     if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueRejected("batch_size is an int of at least 1", table=table)
-
-
-def check_size(association: Association, key: Key, image: bytes) -> None:
-    """ValueRejected where a document would be larger than MongoDB takes."""
-    if len(image) > MAX_DOCUMENT_BYTES - 64:  # room for _rev
-        raise ValueRejected(
-            f"its document has {len(image)} bytes, MongoDB takes {MAX_DOCUMENT_BYTES}: keep large values elsewhere",
-            table=association.name, key=key,
-        )  # fmt: skip
+        raise ValueRejected(f"{parameter} is an int of at least 1", table=table)
 
 
 def encode_image(association: Association, key: KeyValues, document: Mapping[str, Any]) -> bytes:
-    """The full document of a row as BSON, without ``_rev``. Raises ValueRejected where it is too large."""
+    """The full document of a row as BSON, without ``_rev``. Raises ValueRejected where MongoDB takes none so large."""
     image = bson.encode({"_id": association.encode_id(key), **document}, codec_options=CODEC_OPTIONS)
-    check_size(association, association.public_key(key), image)
+    if len(image) > _MAX_IMAGE_BYTES:
+        raise ValueRejected(
+            f"its document has {len(image)} bytes, MongoDB takes {MAX_DOCUMENT_BYTES}: keep large values elsewhere",
+            table=association.name, key=association.public_key(key),
+        )  # fmt: skip
     return image
 
 

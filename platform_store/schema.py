@@ -67,7 +67,7 @@ class Schema:
                 if existing.state != "live":
                     raise not_live(existing)
                 if not if_not_exists:
-                    raise SchemaError("it is already in association", table=name)
+                    raise SchemaError("it exists already: if_not_exists=True accepts the same definition", table=name)
                 if not existing.same_definition(association):
                     raise SchemaError("it exists with a different definition: compare describe()", table=name)
                 return
@@ -139,7 +139,10 @@ class Schema:
                 try:
                     self._rows.create_index(changed, index)
                 except DuplicateKey:
-                    raise Conflict(f"rows have equal values in {list(index.columns)}", table=table) from None
+                    raise Conflict(
+                        f"rows have equal values in {list(index.columns)}: change or delete them, and call it again",
+                        table=table,
+                    ) from None
             self._index_documents(changed, index)
             self._put(changed)
 
@@ -201,7 +204,7 @@ class Schema:
         with self._definitions.changing(table):
             association = self._catalog.reload(table)
             if association is None:
-                raise SchemaError("there is no such table in association", table=table)
+                raise SchemaError("there is no such table in association: tables() lists them", table=table)
             if association.state in ("creating", "adopting"):
                 self._definitions.undo_creation(association)
                 return Removed(table, 0, 0, True, False)
@@ -225,7 +228,7 @@ class Schema:
                     raise SchemaError("there is no such collection", table=name)
                 return Removed(name, 0, self._documents.drop_collection(name), False, True)
             if association.state not in ("live", "discarding"):
-                raise SchemaError(f"it is {association.state}", table=name)
+                raise not_live(association)
             if not discard_document_columns:
                 names = [column.name for column in association.document_only]
                 raise SchemaError(
@@ -289,7 +292,9 @@ def _changeable(association: Association, name: str) -> Column:
     if column is None:
         raise SchemaError("there is no such column", table=association.name, column=name)
     if column.key:
-        raise SchemaError("a key column stays", table=association.name, column=name)
+        raise SchemaError(
+            "a key column stays: make a new table, and bring the rows over", table=association.name, column=name
+        )
     for index in association.indexes:
         if name in index.columns:
             raise SchemaError(f"the index {list(index.columns)} uses it", table=association.name, column=name)

@@ -116,7 +116,8 @@ def _check_never_null(order: Sequence[Sorted], bounded: Container[str]) -> None:
     for column in (one.column for one in order):
         if column.nullable and column.name not in bounded:
             raise NotSupported(
-                f"after with an order by column {column.name!r}, which may be NULL and has no condition,"
+                f"after with an order by column {column.name!r}, which may be NULL,",
+                "is not supported without a condition on it: add one to where, such as Range(ge=...)",
             )
 
 

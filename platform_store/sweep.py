@@ -5,12 +5,15 @@ Every step may be repeated, by any number of processes at once, and may be left 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from platform_store.admission import Admission
 from platform_store.stores.base import JournalStore, Version
 from platform_store.stores.documents import DocumentTarget
+
+logger = logging.getLogger("platform_store")
 
 _BATCH = 1000
 
@@ -39,18 +42,28 @@ class Sweeper:
     def sweep(self, *, seconds: float, thorough: bool) -> Iterator[Swept]:
         """Works through what is older than ``seconds``, and says after each batch what was done.
 
-        ``thorough``: also tries again what MongoDB has refused, and removes what dropped tables have left. Raises
-        Unavailable.
+        ``thorough``: also tries again what MongoDB has refused, removes what dropped tables have left, ends the hold of
+        a backup that died, and works through what was kept for a backup that is over. Raises Unavailable.
         """
         self._admission.admit(self._journal.server())
         yield self._intents(seconds)
         if thorough:
+            self._journal.end_lapsed_hold()
             self._forget(self._journal.strays())
-        for refused in (False, True)[: 1 + thorough]:
+        for again in (False, True)[: 1 + thorough]:
             after = 0
-            while due := self._journal.due(after, _BATCH, seconds=seconds, set_aside=refused):
+            while due := self._journal.due(after, _BATCH, seconds=seconds, again=again):
                 after = due[-1].revision
                 yield Swept(confirmed=self._settle(due))
+
+    def settle_intents(self, below: int) -> bool:
+        """Whether no bulk write announced below this revision is under way; withdraws those that nobody is at work on.
+
+        Raises Unavailable.
+        """
+        self._admission.admit(self._journal.server())
+        self._withdraw(self._journal.open_intents(below))
+        return not self._journal.open_intents(below)
 
     def purge(self, tables: Iterable[str], seconds: float) -> int:
         """Deletes tombstones older than ``seconds``; how many.
@@ -70,7 +83,7 @@ class Sweeper:
         while entries := self._journal.load(waiting) if waiting else []:
             self._admission.cover(entries[-1].revision)
             refused = self._target.apply(entries, durable=True)
-            confirmed.update(self._target.confirm(entries))
+            confirmed.update(self._target.confirm([Version(*entry[:3]) for entry in entries]))
             causes = {revision: code for revision, code in refused.items() if revision not in confirmed}
             if causes:
                 self._journal.set_aside(causes)
@@ -83,15 +96,22 @@ class Sweeper:
         return len(confirmed)
 
     def _intents(self, seconds: float) -> Swept:
-        swept = Swept()
-        for revision in self._journal.intents(done=False, seconds=seconds):
+        swept = Swept(withdrawn=self._withdraw(self._journal.intents(done=False, seconds=seconds)))
+        self._forget(self._journal.intents(done=True, seconds=seconds))
+        return swept
+
+    def _withdraw(self, revisions: Sequence[int]) -> int:
+        """Undoes those of these bulk writes that nobody is at work on; how many."""
+        withdrawn = 0
+        for revision in revisions:
 
             def clear(table: str, identifiers: Sequence[object], revision: int = revision) -> None:
                 self._target.clear(table, revision, identifiers)
 
-            swept.withdrawn += self._journal.withdraw(revision, clear)
-        self._forget(self._journal.intents(done=True, seconds=seconds))
-        return swept
+            withdrawn += self._journal.withdraw(revision, clear)
+        if withdrawn:
+            logger.warning("%d bulk writes that never ended are undone: whoever began them has died", withdrawn)
+        return withdrawn
 
     def _forget(self, revisions: Sequence[int]) -> None:
         """Removes from the journal, unless the server was rolled back meanwhile: what is in it then may be all that is

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import lt
+from typing import Any, TypeVar
 
-from platform_store.association import Association
+from platform_store.association import Association, KeyValues
+from platform_store.attempts import retried
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, NotSupported, TransientError, Unavailable
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
-from platform_store.rows import changes, check_on_conflict, new_row, new_rows, select
+from platform_store.rows import changes as checked
+from platform_store.rows import check_on_conflict, new_row, new_rows, select
 from platform_store.search import search_for
 from platform_store.stores.base import RowStore, StaleAssociation
 from platform_store.stores.documents import DocumentStore
@@ -21,10 +25,11 @@ from platform_store.unit import Unit
 T = TypeVar("T")
 
 _ATTEMPTS = 10
+_PART = 200  # rows: with a document of 1 KB each, what a statement of the journal takes
 
 
 class Transaction:
-    """One transaction under way; see :meth:`Platform.transaction`.
+    """One transaction under way; see :meth:`Platform.transaction`. ``table`` and ``key`` are as in all its methods.
 
     A method that raises has changed nothing, and the transaction goes on without it, unless the error is a
     :class:`TransientError` or the row store is :class:`Unavailable`: then the whole transaction is lost, and leaving it
@@ -48,35 +53,36 @@ class Transaction:
         return self._within(table, change)
 
     def write_many(self, table: str, rows: Iterable[Row], *, on_conflict: OnConflict = "error") -> WriteCounts:
-        """As :meth:`Platform.write_many`, all rows in this transaction: they are held in memory together."""
+        """As :meth:`Platform.write_many`, all ``rows`` in this transaction: they are held in memory together."""
         check_on_conflict(on_conflict)
-        return self._within(
-            table,
-            lambda association: self._unit.put(association, new_rows(association, rows), on_conflict)[1],
-        )
+        return self._within(table, lambda association: self._put_many(association, list(rows), on_conflict)[1])
 
     def insert_many(self, table: str, rows: Iterable[Row]) -> list[Key]:
-        """Inserts rows, as :meth:`write_many` does; returns their keys, aligned with the rows."""
+        """Inserts rows, as :meth:`write_many` does; returns their keys, aligned with the ``rows``.
+
+        Raises RowExists where a key is taken, Conflict, ValueRejected.
+        """
 
         def change(association: Association) -> list[Key]:
-            keys, _ = self._unit.put(association, [new_row(association, row) for row in rows], "error")
+            keys, _ = self._put_many(association, list(rows), "error")
             return [association.public_key(key) for key in keys]
 
         return self._within(table, change)
 
-    def update(self, table: str, key: Key, given: Row, *, expect: Mapping[str, object] | None = None) -> None:
+    def update(self, table: str, key: Key, changes: Row, *, expect: Mapping[str, object] | None = None) -> None:
         """As :meth:`Platform.update`."""
 
         def change(association: Association) -> None:
-            self._unit.change(association, association.check_key(key), changes(association, key, given), expect)
+            self._unit.change(association, association.check_key(key), checked(association, key, changes), expect)
 
         self._within(table, change)
 
-    def update_many(self, table: str, keys: Iterable[Key], given: Row) -> int:
-        """Replaces whole columns by the same values in the rows with these keys; how many of them there are.
+    def update_many(self, table: str, keys: Iterable[Key], changes: Row) -> int:
+        """Replaces whole columns by the same values in the rows with these ``keys``; returns how many there are.
 
-        For columns that live in MySQL alone it takes a few statements for a thousand rows and journals nothing. Where
-        one lives in documents, the rows' documents are held in memory together.
+        Keys that are not there are passed over. ``changes`` are as for :meth:`Platform.update`. For columns that live
+        in MySQL alone it takes a few statements for a thousand rows and journals nothing. Where one lives in documents,
+        the rows' documents are held in memory together.
 
         Raises Conflict, ValueRejected.
         """
@@ -84,7 +90,7 @@ class Transaction:
 
         def change(association: Association) -> int:
             stored = list(dict.fromkeys(association.check_key(key) for key in chosen))
-            return self._unit.change_many(association, stored, changes(association, None, given))
+            return self._unit.change_many(association, stored, checked(association, None, changes))
 
         return self._within(table, change)
 
@@ -93,7 +99,7 @@ class Transaction:
         return self._within(table, lambda association: self._unit.delete(association, association.check_key(key)))
 
     def delete_many(self, table: str, keys: Iterable[Key]) -> int:
-        """Deletes the rows with these keys, in a few statements for a thousand; how many of them there were."""
+        """Deletes the rows with these ``keys``, in a few statements for a thousand; returns how many there were."""
         chosen = tuple(keys)
         return self._within(
             table,
@@ -150,10 +156,10 @@ class Transaction:
         )
 
     def awaiting(self, table: str, keys: Iterable[Key]) -> set[Key]:
-        """Those of these keys of which a version still waits in the journal, with its document.
+        """Those of these ``keys`` of which a version still waits in the journal, with its document.
 
         Of what was written before :meth:`Platform.recover` was called, none does once that has returned, unless MongoDB
-        refuses a document.
+        refuses a document, or :meth:`Platform.hold` keeps it for a backup.
         """
         chosen = tuple(keys)
 
@@ -163,15 +169,34 @@ class Transaction:
 
         return self._within(table, look)
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Commits. Raises what the transaction was lost to."""
         if self._lost is not None:
             raise self._lost
         self._unit.commit()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Nothing more belongs to it."""
         self._open = False
+
+    def _put_many(
+        self, association: Association, rows: Sequence[Row], on_conflict: OnConflict
+    ) -> tuple[list[KeyValues], WriteCounts]:
+        """A part of the rows is checked while MySQL has the one before it at work."""
+        parts = _parts(association, rows, on_conflict)
+        checked = [new_rows(association, part) for part in islice(parts, 1)]
+
+        def check_next() -> None:
+            checked.extend(new_rows(association, part) for part in islice(parts, 1))
+
+        keys, counts = [], WriteCounts()
+        while checked:
+            some, how = self._unit.put(association, checked.pop(), on_conflict, check_next)
+            keys += some
+            counts += how
+            if not checked:
+                check_next()
+        return keys, counts
 
     def _within(self, table: str, change: Callable[[Association], T]) -> T:
         if not self._open:
@@ -186,7 +211,7 @@ class Transaction:
         except BaseException as error:
             del self._unit.entries[mark:]  # they are undone with their rows, and must never reach MongoDB
             if isinstance(error, StaleAssociation):
-                raise Diverged(f"MySQL's table is not as the catalog says: {error}", table=table) from None
+                raise Diverged.of_table(error, table) from None
             if self._loses_everything(error):
                 self._lost = error
             raise
@@ -213,6 +238,24 @@ class Transaction:
         raise TransientError(self._store, f"the definition of table {table!r} keeps changing")
 
 
+def _parts(association: Association, rows: Sequence[Row], on_conflict: OnConflict) -> Iterator[Sequence[Row]]:
+    """All together, unless they come in the order of their keys: it is the one in which all writers lock rows."""
+    size = _PART if on_conflict == "error" and _in_key_order(association, rows) else max(1, len(rows))
+    return (rows[first : first + size] for first in range(0, len(rows), size))
+
+
+def _in_key_order(association: Association, rows: Sequence[Row]) -> bool:
+    """Whether each has a higher key than the one before it, or none has any."""
+    (name, *others) = association.key_names
+    if others or not all(isinstance(row, Mapping) for row in rows):
+        return False
+    keys: list[Any] = [row.get(name) for row in rows if isinstance(row, Mapping)]
+    try:
+        return all(map(lt, keys, keys[1:]))
+    except TypeError:  # no keys, or no types that a key has
+        return not any(key is not None for key in keys)
+
+
 class Transactions:
     """``transaction`` and ``run_transaction`` over one pair of stores."""
 
@@ -232,9 +275,9 @@ class Transactions:
                 transaction = Transaction(unit, self._catalog, self._rows.name)
                 try:
                     yield transaction
-                    transaction.finish()
+                    transaction._finish()
                 finally:
-                    transaction.end()
+                    transaction._end()
         finally:
             self._thread.busy = False
         self._journal.apply(unit.entries)
@@ -248,4 +291,5 @@ class Transactions:
             except TransientError:
                 if attempt == _ATTEMPTS:
                     raise
+                retried()
         raise AssertionError("the last attempt returns or raises")

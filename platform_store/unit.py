@@ -6,7 +6,7 @@ row with the revision that the journal gave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import bson
@@ -41,12 +41,19 @@ class Unit:
         self._journal.commit(self.transaction, self.entries)
 
     def put(
-        self, association: Association, rows: Sequence[NewRow], on_conflict: OnConflict
+        self,
+        association: Association,
+        rows: Sequence[NewRow],
+        on_conflict: OnConflict,
+        meanwhile: Callable[[], None] | None = None,
     ) -> tuple[list[KeyValues], WriteCounts]:
-        """Inserts or replaces rows; returns the keys (for a single row, of an ignored one too)."""
+        """Inserts or replaces rows; returns the keys (for a single row, of an ignored one too).
+
+        ``meanwhile`` may be called, once, while a server is at work.
+        """
         if on_conflict == "error":
             keys = self.transaction.insert(association, rows)
-            self._record_new(association, list(zip(keys, rows, strict=True)))
+            self._record_new(association, list(zip(keys, rows, strict=True)), meanwhile)
             return keys, WriteCounts(inserted=len(keys))
         if not association.exact_keys and len(rows) > 1:
             return self._put_one_by_one(association, rows, on_conflict)
@@ -212,13 +219,18 @@ class Unit:
             # One entry for each key: a revision shared by several rows could hide a later write of one of them.
             self._journalise(association, [(key, None) for key in keys])
 
-    def _record_new(self, association: Association, inserted: Sequence[tuple[KeyValues, NewRow]]) -> None:
+    def _record_new(
+        self,
+        association: Association,
+        inserted: Sequence[tuple[KeyValues, NewRow]],
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
         if not association.has_documents:
             return
         images = self._images(association, inserted)
         worth_it = self._place_new and len(images) >= _WORTH_PLACING
-        if not (worth_it and self._journal.place(self.transaction, association, images)):
-            self._journalise(association, images, fresh=True)
+        if not (worth_it and self._journal.place(self.transaction, association, images, meanwhile)):
+            self._journalise(association, images, fresh=True, meanwhile=meanwhile)
 
     def _record(self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]) -> None:
         if association.has_documents:
@@ -227,16 +239,22 @@ class Unit:
     def _images(
         self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]
     ) -> list[tuple[KeyValues, bytes]]:
+        columns = association.computed_copies
         images = []
         for key, row in written:
-            document = self._with_copies(association, key, row.document, association.computed_copies)
+            document = self._with_copies(association, key, row.document, columns) if columns else row.document
             images.append((key, encode_image(association, key, document)))
         return images
 
     def _journalise(
-        self, association: Association, images: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+        self,
+        association: Association,
+        images: Sequence[tuple[KeyValues, bytes | None]],
+        *,
+        fresh: bool = False,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        self.entries += self._journal.record(self.transaction, association, images, fresh=fresh)
+        self.entries += self._journal.record(self.transaction, association, images, fresh=fresh, meanwhile=meanwhile)
 
     def _with_copies(
         self, association: Association, key: KeyValues, document: dict[str, Any], columns: Sequence[Column]

@@ -5,10 +5,13 @@ Everything is durable at the commit in MySQL; only then does the document go to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice, zip_longest
 
 from platform_store.association import Association, KeyValues
+from platform_store.attempts import retried
 from platform_store.catalog import Catalog
 from platform_store.errors import PlatformStoreError, RowExists, TransientError
 from platform_store.journal import Journal
@@ -45,18 +48,25 @@ class Writer:
         check_on_conflict(on_conflict)
         check_batching(table, batch_size)
         counts = WriteCounts()
-        for batch in _batches(rows, batch_size):
+        with ThreadPoolExecutor(1) as checker:
+            for batch, following in _batches(rows, batch_size):
 
-            def operation(association: Association, batch: Sequence[Row] = batch) -> WriteCounts:
-                prepared = new_rows(association, batch)
-                return self._put(association, prepared, on_conflict, place_new=True)[1]
+                def operation(
+                    association: Association, batch: _Batch = batch, following: _Batch | None = following
+                ) -> WriteCounts:
+                    def meanwhile() -> None:
+                        if following is not None:
+                            following.begin(association, checker)
 
-            try:
-                counts += self._catalog.run(table, operation)
-            except PlatformStoreError as error:
-                if counts != WriteCounts():
-                    error.add_note(f"the batches before this one stay written: {counts.describe()}")
-                raise
+                    prepared = batch.checked(association)
+                    return self._put(association, prepared, on_conflict, place_new=True, meanwhile=meanwhile)[1]
+
+                try:
+                    counts += self._catalog.run(table, operation)
+                except PlatformStoreError as error:
+                    if counts != WriteCounts():
+                        error.add_note(f"the batches before this one stay written: {counts.describe()}")
+                    raise
         return counts
 
     def update(self, table: str, key: Key, given: Row, *, expect: Mapping[str, object] | None = None) -> None:
@@ -75,26 +85,59 @@ class Writer:
         self._catalog.run(table, operation)
 
     def _put(
-        self, association: Association, rows: Sequence[NewRow], on_conflict: OnConflict, *, place_new: bool = False
+        self,
+        association: Association,
+        rows: Sequence[NewRow],
+        on_conflict: OnConflict,
+        *,
+        place_new: bool = False,
+        meanwhile: Callable[[], None] | None = None,
     ) -> tuple[list[KeyValues], WriteCounts]:
         for _ in range(_RACES):
             try:
                 with self._rows.transaction() as transaction:
                     transaction.fence(association)
                     unit = Unit(transaction, self._documents, self._journal, place_new=place_new)
-                    done = unit.put(association, rows, on_conflict)
+                    done = unit.put(association, rows, on_conflict, meanwhile)
                     unit.commit()
             except RowExists:
                 # At READ COMMITTED an absent key cannot be locked: another writer may insert it first.
                 if on_conflict == "error":
                     raise
+                retried()
                 continue
             self._journal.apply(unit.entries)
             return done
         raise TransientError(self._rows.name, f"other writers keep inserting the same keys of {association.name!r}")
 
 
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+class _Batch:
+    """Rows that are written together. Another thread may begin to check them before their turn."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self._rows = rows
+        self._begun: tuple[Association, Future[list[NewRow]]] | None = None
+
+    def begin(self, association: Association, checker: Executor) -> None:
+        """Once, unless the association has changed. Where no thread is to be had, they are checked in their turn."""
+        if self._begun is None or self._begun[0] is not association:
+            with suppress(RuntimeError):  # the interpreter is about to end, or the system gives no thread
+                self._begun = association, checker.submit(new_rows, association, self._rows)
+
+    def checked(self, association: Association) -> list[NewRow]:
+        """The rows as they are to be written. Raises ValueRejected."""
+        begun, self._begun = self._begun, None  # what was written is not kept
+        if begun is not None and begun[0] is association:
+            return begun[1].result()
+        return new_rows(association, self._rows)
+
+
+def _batches(rows: Iterable[Row], size: int) -> Iterator[tuple[_Batch, _Batch | None]]:
+    """Each batch, and the one after it where that is there: nobody knows when an iterator gives its next row."""
+    if isinstance(rows, list | tuple):
+        batches = [_Batch(rows[first : first + size]) for first in range(0, len(rows), size)]
+        yield from zip_longest(batches, batches[1:])
+        return
     iterator = iter(rows)
     while batch := list(islice(iterator, size)):
-        yield batch
+        yield _Batch(batch), None

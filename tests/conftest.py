@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pymongo
 import pytest
@@ -24,8 +26,10 @@ from tests.servers.provide import Servers, UnreachableServer
 
 SERVERS = pytest.StashKey[Servers]()
 RESOURCES = pytest.StashKey[contextlib.ExitStack]()
+SERVERS_INPUT = "platform_store_servers"
 SERVER_FIXTURES = {"mysql_url", "mariadb_url", "mongodb_url"}
 UNIT_TESTS = Path(__file__).parent / "unit"
+BROWSER_TESTS = Path(__file__).parent / "browser"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,11 +43,27 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")
     config.stash[RESOURCES] = contextlib.ExitStack()
+    if hasattr(config, "workerinput") and SERVERS_INPUT in config.workerinput:
+        config.stash[SERVERS] = Servers(**config.workerinput[SERVERS_INPUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Name the servers of this run to a process that tests are shared out to (pytest-xdist)."""
+    servers = node.config.stash.get(SERVERS, None)
+    if servers:
+        node.workerinput[SERVERS_INPUT] = dataclasses.asdict(servers)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the containers of this run; private servers go on, for the next one to start at once."""
     config.stash[RESOURCES].close()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The tests that take a browser run where they are named: ``make test-web``."""
+    asked = any(path.is_relative_to(BROWSER_TESTS) for path in _selected(config))
+    return True if collection_path == BROWSER_TESTS and not asked else None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -141,8 +161,6 @@ def _provided(config: pytest.Config) -> Servers:
         except UnreachableServer as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
         config.stash[SERVERS] = servers
-        if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-            provide.hand_on(servers)  # to the processes that the tests are shared out to
     return config.stash[SERVERS]
 
 
@@ -157,5 +175,10 @@ def _url_or_skip(servers: Servers, name: str) -> str:
 
 
 def _only_unit_tests(config: pytest.Config) -> bool:
-    selected = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+    selected = _selected(config)
     return bool(selected) and all(path.is_relative_to(UNIT_TESTS) for path in selected)
+
+
+def _selected(config: pytest.Config) -> list[Path]:
+    """The files and folders whose tests were asked for."""
+    return [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]

@@ -17,6 +17,7 @@ import typer
 
 from platform_store.cli.output import Format, Output
 from platform_store.cli.stores import Settings
+from platform_store.config import Config
 from platform_store.errors import PlatformStoreError, Unavailable
 from platform_store.facade import Platform
 
@@ -52,7 +53,16 @@ class Session:
 
     def open(self) -> Platform:
         """Opens the stores that the options, the environment or the usual file name."""
-        return Platform.open(self.settings.config_or_default())
+        return opened(self.settings.config_or_default())
+
+
+def opened(config: Config) -> Platform:
+    """Opens the stores of a configuration. Where one cannot be reached, the error says where it was looked for."""
+    try:
+        return Platform.open(config)
+    except Unavailable as error:
+        error.add_note(f"the stores are {config.describe()}")
+        raise
 
 
 def _shared(

@@ -120,7 +120,7 @@ def jobs(
             return
         found = [one for one in platform.jobs() if job is None or one.id == job]
     if job is not None and not found:
-        raise PlatformStoreError(f"there is no job {job}")
+        raise PlatformStoreError(f"there is no job {job}: platform-store jobs lists them")
     columns = ("id", "kind", "table", "status", "phase", "rows", "detail", "seconds_since")
     session.output.rows(columns, [tuple(asdict(one)[name] for name in columns) for one in found])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,11 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_store.cli.app import PROBLEMS, Session, command
+from platform_store.cli.app import PROBLEMS, Session, command, opened
 from platform_store.cli.output import Format
 from platform_store.cli.stores import USUAL
 from platform_store.errors import PlatformStoreError, Unavailable
-from platform_store.facade import Platform
 from platform_store.records import Finding
 
 
@@ -30,7 +30,7 @@ def init(
     if file.exists() and not force:
         raise PlatformStoreError(f"{file} exists already: --force overwrites it")
     config = session.settings.config_or_default()
-    with Platform.open(config) as platform:
+    with opened(config) as platform:
         findings = platform.doctor()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,10 @@ def doctor(session: Session) -> None:
 
 @command
 def status(session: Session) -> None:
-    """Show which stores answer, how many tables there are, and what waits in the journal for MongoDB, and why."""
+    """Show which stores answer, how many tables there are, and what waits in the journal for MongoDB, and why.
+
+    Exit code 3: a store does not answer, MongoDB refuses documents, or MySQL was restored and waits for recover.
+    """
     with session.open() as platform:
         found = platform.status()
     shown, oldest = asdict(found), found.oldest_pending_seconds
@@ -88,6 +91,8 @@ def recover(
 
     It also accepts a MySQL that was restored from an older copy, after which nothing is written until it has run, and
     counts the documents of the writes that MySQL has lost.
+
+    Exit code 3: something waits still, or writes are lost.
     """
     with session.open() as platform:
         done = platform.recover(operation)
@@ -101,6 +106,40 @@ def recover(
     session.output.record(shown)
     if done.remaining or done.diverged:
         raise typer.Exit(PROBLEMS)
+
+
+@command
+def hold(
+    session: Session,
+    program: Annotated[list[str], typer.Argument(metavar="PROGRAM...", help="What to run, after --.")],
+) -> None:
+    """Run a program while the journal keeps every document: one that dumps MongoDB and, after it, MySQL.
+
+    The two dumps are a backup of one moment, that of MySQL's, only if the exit code is 0. Otherwise it is the program's
+    own, or 1 where the journal could not be held throughout: the program is ended then.
+    """
+    with session.open() as platform, platform.hold() as held:
+        try:
+            running = subprocess.Popen(program)  # noqa: S603  (what the operator asks for)
+        except OSError as error:
+            raise PlatformStoreError(f"{program[0]}: {error.strerror}") from None
+        try:
+            while (status := _ended(running)) is None:
+                if held is not None:
+                    held.check()
+        finally:
+            running.terminate()
+            running.wait()
+    if status:
+        raise typer.Exit(status if status > 0 else 128 - status)
+
+
+def _ended(program: subprocess.Popen[bytes]) -> int | None:
+    """Its exit code; None where it has not ended within a second."""
+    try:
+        return program.wait(1)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _print(session: Session, findings: list[Finding]) -> None:

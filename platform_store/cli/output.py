@@ -21,7 +21,7 @@ from rich.text import Text
 
 from platform_store.codecs import JsonText
 from platform_store.errors import PlatformStoreError
-from platform_store.records import QueryPlan
+from platform_store.query.plan import QueryPlan
 
 MAX_TABLE_ROWS = 1000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a stored value must not steer the terminal

@@ -15,7 +15,8 @@ from platform_store.cli.output import Format, as_text, print_json
 from platform_store.cli.progress import told
 from platform_store.cli.values import parse_key, parse_parameter
 from platform_store.facade import Platform
-from platform_store.records import Key, Verification
+from platform_store.records import Key
+from platform_store.verify.findings import Verification
 
 
 class _Side(StrEnum):

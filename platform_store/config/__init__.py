@@ -152,8 +152,13 @@ class MongodbConfig(_Part):
         """From ``mongodb://user:password@host:port/database?option=value`` (or ``mongodb+srv://``)."""
         return cls(**_attributes("mongodb", {"url": url}))
 
+    @property
+    def hosts(self) -> str:
+        """The servers of the URL, with their ports where it has them, divided by commas."""
+        return Url.split("mongodb", self.url).hosts
+
     def describe(self) -> str:
-        return f"mongodb {Url.split('mongodb', self.url).hosts}/{self.database}"
+        return f"mongodb {self.hosts}/{self.database}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -207,7 +212,12 @@ class QueryConfig(_Part):
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Config(_Part):
-    """Either ``mysql`` and ``mongodb``, or ``embedded``. Equal if the settings are; where they came from is ignored."""
+    """Settings: either ``mysql`` and ``mongodb``, or ``embedded``; docs/reference/configuration.md has every key.
+
+    ``journal`` and ``query`` are for the two servers alone. Configurations are equal if the settings are; where they
+    came from is ignored. None shows a password in its ``repr``. Raises ConfigError where it is made of what does not
+    fit.
+    """
 
     mysql: MysqlConfig | None = None
     mongodb: MongodbConfig | None = None
@@ -229,7 +239,10 @@ class Config(_Part):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Config:
-        """Reads and checks a YAML file; every error names the file, and the key and line where there is one."""
+        """Reads and checks the YAML file at ``path``.
+
+        Raises ConfigError, which names the file, and the key and line where there is one.
+        """
         lines: dict[str, int] = {}
         found: dict[str, Origin] = {}
         present: set[str] = set()
@@ -254,12 +267,16 @@ class Config(_Part):
 
     @classmethod
     def from_urls(cls, *, mysql: str, mongodb: str) -> Config:
-        """From two URLs. ``${ENV}`` in them is replaced, as in a file, and kept by :meth:`save`."""
+        """From two URLs, ``mysql`` and ``mongodb``. ``${ENV}`` in them is replaced, and kept by :meth:`save`.
+
+        Raises ConfigError, which names the part of the URL that is wrong.
+        """
         found = {"mysql.url": Origin(mysql), "mongodb.url": Origin(mongodb)}
         return cls._build(found, {"mysql", "mongodb"})
 
     @classmethod
     def for_embedded(cls, path: str | os.PathLike[str]) -> Config:
+        """For the embedded pair, in the SQLite file at ``path``."""
         return cls(embedded=EmbeddedConfig(Path(path)))
 
     @classmethod
@@ -280,6 +297,8 @@ class Config(_Part):
 
         A value that came from a file or a URL and is unchanged is written as it was given, ``${ENV}`` included; a URL
         counts as one value. A symbolic link at ``path`` is replaced, not followed.
+
+        Raises ConfigError where it cannot be written.
         """
         tree: dict[str, Any] = {}
         for part in (self.mysql, self.mongodb, self.embedded, self.journal, self.query):

@@ -14,10 +14,11 @@ from platform_store.catalog import Catalog
 from platform_store.config import Config
 from platform_store.delete import Deleter
 from platform_store.doctor import Doctor
-from platform_store.errors import ConfigError
-from platform_store.facade.building import attendants, build_stores
+from platform_store.facade.building import attendants, build_stores, config_of
 from platform_store.facade.moving import Moving
+from platform_store.facade.operating import Operating
 from platform_store.facade.reading import Reading
+from platform_store.facade.watching import telemetry_of, watch
 from platform_store.journal import Journal
 from platform_store.migration.migrate import Migrator
 from platform_store.migration.move import Mover
@@ -27,19 +28,15 @@ from platform_store.reaper import Reaper
 from platform_store.records import (
     Adoption,
     ColumnAttribute,
-    Finding,
     Index,
     Key,
     OnConflict,
     Placement,
-    Recovered,
     Removed,
     Row,
-    Status,
     TableDescription,
     WriteCounts,
 )
-from platform_store.recovery import Recovery
 from platform_store.schema import Schema
 from platform_store.transaction import Transaction, Transactions
 from platform_store.verify.verifier import Verifier
@@ -50,7 +47,7 @@ __all__ = ["Platform", "build_stores"]
 T = TypeVar("T")
 
 
-class Platform(Reading, Moving):
+class Platform(Reading, Moving, Operating):
     """One store made of MySQL and MongoDB, or of one SQLite file.
 
     Open it with :meth:`open` or :meth:`embedded`, and close it, or use it as a context manager. An open platform is
@@ -58,13 +55,20 @@ class Platform(Reading, Moving):
 
     Every method may raise :class:`~platform_store.errors.Unavailable` (a store cannot be reached) and
     :class:`~platform_store.errors.TransientError` (nothing was written; the same call may succeed if tried again),
-    and :class:`~platform_store.errors.SchemaError` for a table that is in no association.
+    :class:`~platform_store.errors.SchemaError` for a table that is in no association or a column that is not there, and
+    :class:`~platform_store.errors.ValueRejected` for a key that is none of the table's, and for a parameter that is not
+    what its description says.
+
+    In all methods ``table`` (or ``name``) is the name of a logical table, ``key`` the value of its primary key, or a
+    tuple of them for a composite one, and ``job`` the number of a long operation, as :meth:`jobs` shows it. Times are
+    in seconds.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, *, tracer_provider: object | None = None, meter_provider: object | None = None):
         """Connects the stores that ``config`` describes. Applications call :meth:`open` or :meth:`embedded`."""
         self._config = config
-        self._rows, self._documents = build_stores(config)
+        telemetry = telemetry_of(config, tracer_provider, meter_provider)
+        self._rows, self._documents = build_stores(config, watched=telemetry is not None)
         self._journal = Journal(
             self._rows,
             self._documents,
@@ -72,7 +76,6 @@ class Platform(Reading, Moving):
             require_documents=config.mongodb is not None and config.mongodb.when_down == "fail",
             outcome_timeout=config.mysql.outcome_timeout if config.mysql is not None else 0.0,
         )
-        self._recovery: Recovery | None = None
         self._reaper: Reaper | None = None
         self._runner = Runner()
         with ExitStack() as undo:
@@ -92,10 +95,14 @@ class Platform(Reading, Moving):
         self._verifier = Verifier(self._rows, self._documents, self._catalog, self._journal)
         self._migrator = Migrator(self._rows, self._documents, config)
         self._doctor = Doctor(self._rows, self._documents, self._catalog)
-        self._recovery, self._reaper = attendants(self._rows, self._documents, self._catalog, self._journal, config)
+        self._recovery, self._reaper, self._holder = attendants(
+            self._rows, self._documents, self._catalog, self._journal, config
+        )
         if self._reaper is not None:
             self._journal.attend = self._reaper.ensure
             self._reaper.ensure()
+        if telemetry is not None:
+            watch(self, telemetry)
 
     # Opening and closing
 
@@ -107,6 +114,8 @@ class Platform(Reading, Moving):
         mysql: str | None = None,
         mongodb: str | None = None,
         save_to: str | os.PathLike[str] | None = None,
+        tracer_provider: object | None = None,
+        meter_provider: object | None = None,
     ) -> Platform:
         """Opens the stores of a configuration.
 
@@ -115,12 +124,16 @@ class Platform(Reading, Moving):
             mysql, mongodb: URLs, instead of ``config``.
             save_to: a YAML file to write the configuration to once the stores are open (mode 0600, atomic; values
                 that came as ``${ENV}`` are kept so).
+            tracer_provider, meter_provider: OpenTelemetry's, for spans and metrics (docs/how-to/observe.md); default:
+                those of the process, where it uses OpenTelemetry.
 
         Raises:
             ConfigError: naming the key and the line; also for servers that cannot carry the guarantees.
             Unavailable: MySQL cannot be reached. MongoDB may be down: writes are kept in the journal meanwhile.
         """
-        platform = cls(_config_of(config, mysql, mongodb))
+        platform = cls(
+            config_of(config, mysql, mongodb), tracer_provider=tracer_provider, meter_provider=meter_provider
+        )
         with ExitStack() as undo:
             undo.callback(platform.close)
             if save_to is not None:
@@ -130,7 +143,7 @@ class Platform(Reading, Moving):
 
     @classmethod
     def embedded(cls, path: str | os.PathLike[str]) -> Platform:
-        """Opens the embedded pair: one SQLite file, made where there is none. For trying out, tests, small tools."""
+        """Opens the embedded pair, for trying out, tests, small tools: one SQLite file at ``path``, made if absent."""
         return cls(Config.for_embedded(Path(path)))
 
     def close(self) -> None:
@@ -219,42 +232,60 @@ class Platform(Reading, Moving):
         return self._catalog.get(name).describe()
 
     def add_column(self, table: str, column: ColumnAttribute, to: Placement) -> None:
-        """Adds a column at the end. ``to``: "mysql", "mongodb" or "both". Rows that exist get its default, or NULL.
+        """Adds a column at the end. Rows that exist get its default, or NULL.
 
-        On a table with extra fields it hides those of its name.
+        On a table with extra fields it hides those of its name. Where it was interrupted, call it again.
 
-        Raises NotSupported where rows exist and the column is NOT NULL without a default, or in MongoDB with one.
+        Args:
+            column: of a name that no column has.
+            to: "mysql", "mongodb" or "both".
+
+        Raises:
+            SchemaError: the column is there already, or cannot be declared so.
+            NotSupported: rows exist and the column is NOT NULL without a default, or in MongoDB with one.
         """
         self._schema.add_column(table, column, to)
 
     def add_index(self, table: str, index: Index) -> None:
-        """Adds an index to a table that may have rows; does nothing where it has it already.
+        """Adds an ``index`` to a table that may have rows; does nothing where it has it already.
 
         It is made in MySQL over columns kept there, and in MongoDB over document columns. Where it was interrupted,
         call it again.
 
-        Raises SchemaError for columns of both stores, a unique index in MongoDB, or a column that is being moved;
-        Conflict where rows have equal values in a unique one.
+        Raises:
+            SchemaError: for columns of both stores, a unique index in MongoDB, or a column that is being moved.
+            Conflict: rows have equal values in a unique one.
         """
         self._schema.add_index(table, index)
 
     def drop_column(self, table: str, column: str) -> None:
-        """Drops a column with its values, in both stores."""
+        """Drops a ``column`` with its values, in both stores. Where it was interrupted, call it again.
+
+        Raises SchemaError for a key column, one that an index has, the last one, or one that is being moved.
+        """
         self._schema.drop_column(table, column)
 
     def rename_column(self, table: str, old: str, new: str) -> None:
-        """Renames a column. A document column keeps the field name it had in the documents (see ``describe``)."""
+        """Renames a column from ``old`` to ``new``. Its field in the documents keeps its name (see :meth:`describe`).
+
+        Raises SchemaError where there is a column of the new name, or the column is being moved.
+        """
         self._schema.rename_column(table, old, new)
 
     def drop_table(self, name: str) -> Removed:
-        """Drops both halves and returns what was removed. Raises SchemaError; after a failure, call it again."""
+        """Drops a table, both halves of it, and returns what was removed. Where it was interrupted, call it again."""
         return self._schema.drop_table(name)
 
     def drop_collection(self, name: str, *, discard_document_columns: bool = False) -> Removed:
-        """Drops a collection.
+        """Drops a collection; returns what was removed.
 
-        For a table in association it is refused (SchemaError) unless ``discard_document_columns``: then its document
-        columns and extra fields become NULL, NOT NULL or not, and the rows stay.
+        Args:
+            name: of the collection, whether a table of this name is in association or not.
+            discard_document_columns: for a table in association: its document columns and extra fields become NULL,
+                NOT NULL or not, and the rows stay.
+
+        Raises SchemaError where there is no such collection, and for a table in association without
+        ``discard_document_columns``.
         """
         return self._schema.drop_collection(name, discard_document_columns=discard_document_columns)
 
@@ -282,10 +313,19 @@ class Platform(Reading, Moving):
     def write_many(
         self, table: str, rows: Iterable[Row], *, on_conflict: OnConflict = "error", batch_size: int = 1000
     ) -> WriteCounts:
-        """Inserts rows in batches of ``batch_size``, each one transaction; returns how many were written and how.
+        """Inserts rows in batches, each one transaction; returns how many were written and how.
+
+        Args:
+            rows: consumed batch by batch; memory is bounded by a few of them.
+            on_conflict: as for :meth:`write`.
+            batch_size: rows of a batch.
 
         Raises what :meth:`write` raises. The failing batch is absent as a whole; the batches before it stay, and a
         note on the error says how many rows they hold.
+
+        An iterator is asked for a row only when the batch before it is written. Of a list or tuple, which has them all,
+        another thread checks the next batch while the stores take this one: it is the faster way. So it is with
+        ``on_conflict="error"`` and a table that has columns in MongoDB, where a thread is to be had.
         """
         return self._writer.write_many(table, rows, on_conflict=on_conflict, batch_size=batch_size)
 
@@ -296,7 +336,8 @@ class Platform(Reading, Moving):
             changes: the columns to set, extra fields included. Key columns cannot change.
             expect: values the row must have; compared under its lock.
 
-        Raises RowNotFound, Conflict (naming the columns that are not as expected), ValueRejected, OutcomeUnknown.
+        Raises RowNotFound; Conflict, naming the columns that are not as expected, or for a unique index; ValueRejected
+        as :meth:`write` does, and for a key column among the changes; OutcomeUnknown.
         """
         self._writer.update(table, key, changes, expect=expect)
 
@@ -326,45 +367,15 @@ class Platform(Reading, Moving):
         return self._transactions.run(work)
 
     def delete(self, table: str, key: Key) -> bool:
-        """Deletes a row from both stores; whether it was there."""
+        """Deletes a row from both stores; returns whether it was there.
+
+        Raises Conflict where a foreign key of MySQL's refers to it, OutcomeUnknown.
+        """
         return self._deleter.delete(table, key)
 
     def delete_range(self, table: str, start: Key | None, stop: Key | None) -> int:
-        """Deletes the rows from ``start`` to ``stop``, both included (None is open), in one transaction; how many."""
-        return self._deleter.delete_range(table, start, stop)
+        """Deletes the rows from ``start`` to ``stop``, both included (None is open), in one transaction.
 
-    # Operation
-
-    def recover(self, operation_id: str | None = None) -> Recovered:
-        """Finishes everything that waits: brings every journal entry to MongoDB, undoes bulk writes that never ended.
-
-        A thread of every open platform does so in the background; this does it now, and tries again what MongoDB had
-        refused. It also accepts a MySQL that was restored from an older copy, and counts what is lost: see
-        docs/consistency.md. Safe at any time, in any number of processes.
-
-        Args:
-            operation_id: of an :class:`OutcomeUnknown`: ``committed`` of the result says what became of it.
-
-        Raises Unavailable where a store is.
+        Returns how many there were. Raises Conflict where a foreign key of MySQL's refers to one, OutcomeUnknown.
         """
-        if self._recovery is None:
-            return Recovered(0, 0)
-        return self._recovery.recover(operation_id)
-
-    def status(self) -> Status:
-        """Which stores answer, how many tables there are, and what waits in the journal for MongoDB, and why."""
-        return self._doctor.status()
-
-    def doctor(self) -> list[Finding]:
-        """Checks servers, settings, privileges and tables, and says how to mend what is wrong."""
-        return self._doctor.findings()
-
-
-def _config_of(config: str | os.PathLike[str] | Config | None, mysql: str | None, mongodb: str | None) -> Config:
-    if config is None:
-        if mysql is None or mongodb is None:
-            raise ConfigError("give a configuration, or both mysql= and mongodb=")
-        return Config.from_urls(mysql=mysql, mongodb=mongodb)
-    if mysql is not None or mongodb is not None:
-        raise ConfigError("give a configuration or URLs, not both")
-    return config if isinstance(config, Config) else Config.load(config)
+        return self._deleter.delete_range(table, start, stop)

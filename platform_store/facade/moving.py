@@ -9,7 +9,7 @@ from typing import Literal, overload
 
 from platform_store.association import Association
 from platform_store.catalog import Catalog
-from platform_store.errors import SchemaError
+from platform_store.errors import SchemaError, ValueRejected
 from platform_store.migration.associated import migrate_associated, plan_associated
 from platform_store.migration.migrate import Migrator, limits_of
 from platform_store.migration.move import Mover
@@ -28,10 +28,11 @@ from platform_store.records import (
     Placement,
     Progress,
     TableDescription,
-    Verification,
 )
+from platform_store.rows import check_batching
 from platform_store.shapes.schema_file import load_schema
 from platform_store.stores.base import RowStore
+from platform_store.verify.findings import Verification
 from platform_store.verify.report import Side
 from platform_store.verify.verifier import Verifier
 
@@ -79,10 +80,12 @@ class Moving:
             SchemaError: no such column, another move of the table is unfinished, an index would have columns of both
                 stores, or would be unique in MongoDB.
             NotSupported: MySQL computes the value, or a constraint of MySQL's table uses the column.
+            ValueRejected: ``batch_rows`` is less than 1, or the ceiling not above 0.
             Conflict: another process is at work on this move.
             Diverged: a value is not one that the column holds (verify() says which ones), or a writer that bypasses the
                 library keeps changing it.
         """
+        _check_pace(table, batch_rows, max_rows_per_second)
         columns = [column] if isinstance(column, str) else list(column)
         halt = threading.Event() if halt is None else halt
         pace = Pace(halt, rows_per_second=max_rows_per_second, tell=progress)
@@ -94,6 +97,9 @@ class Moving:
 
     def roll_back_move(self, table: str, *, progress: Callable[[Progress], None] | None = None) -> Moved:
         """Takes back a move of columns whose clean-up has not begun. Nothing that was written meanwhile is lost.
+
+        Args:
+            progress: called after each batch.
 
         Raises SchemaError where there is none, Conflict where another process is at work on it (see
         :meth:`pause_move`).
@@ -162,6 +168,9 @@ class Moving:
     ) -> Migrated | MigrationPlan:
         """Brings a table or a collection that is in no association to the other store, as it is.
 
+        Of a table in association, the columns are moved, as by :meth:`move_column`: to both stores (a copy), or to the
+        other one. ``start`` and ``stop`` then say which documents get copies.
+
         In MongoDB a row is a document of its columns (``_id`` is the key, NULL an absent field), as
         :meth:`associate` with ``flag=-1`` takes it. In MySQL a collection becomes a table that its documents can be
         made of again, to the last byte; the table describes itself in its columns' comments.
@@ -190,10 +199,11 @@ class Moving:
 
         Raises:
             SchemaError: no such table, no primary key, a view, or a target that holds what no migration brought.
-            ValueRejected: a value that the target cannot hold; names column and key.
+            ValueRejected: a value that the target cannot hold; names column and key. Also as for :meth:`move_column`.
             Conflict: the table has an unfinished migration, or another process is at work on it.
             NotSupported: on the embedded pair; a move that would delete rows of other tables.
         """
+        _check_pace(table, batch_rows, max_rows_per_second)
         asked = Asked(table, direction, start, stop, mode, catch_up, replace_target)
         limits = limits_of(
             workers=workers,
@@ -225,16 +235,22 @@ class Moving:
         return migrate_associated(self._mover, association, asked, pace=pace, halt=halt, batch_rows=limits.batch_rows)
 
     def describe_plain(self, name: str) -> TableDescription:
-        """A MySQL table in no association, as its documents would have it: every column in both stores."""
+        """A MySQL table in no association, as its documents would have it: every column in both stores.
+
+        Raises SchemaError where there is no such table or it has no usable key, NotSupported on the embedded pair.
+        """
         return self._migrator.describe(name)
 
     def pause_job(self, job: int) -> None:
         """Lets the process that is at work on a long operation stop after what is under way. Raises SchemaError."""
         if not self._rows.jobs.pause(job):
-            raise SchemaError(f"there is no unfinished job {job}")
+            raise SchemaError(f"there is no unfinished job {job}: jobs() lists them")
 
     def forget_job(self, job: int) -> None:
-        """Forgets a long operation that nobody is at work on; what it has done stays. Raises Conflict."""
+        """Forgets a long operation that nobody is at work on; what it has done stays.
+
+        Does nothing where there is no such operation. Raises Conflict where a process is at work on it.
+        """
         self._migrator.forget(job)
 
     def verify(
@@ -278,3 +294,9 @@ class Moving:
         return self._verifier.verify(
             table, repair, start=start, stop=stop, side=side, limit=limit, dry_run=dry_run, progress=progress
         )
+
+
+def _check_pace(table: str, batch_rows: int, rows_per_second: float | None) -> None:
+    check_batching(table, batch_rows, "batch_rows")
+    if rows_per_second is not None and not rows_per_second > 0:
+        raise ValueRejected("max_rows_per_second is a number above 0, or None for no ceiling", table=table)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from platform_store.query.names import QueryNames
+from platform_store.query.plan import QueryPlan
 from platform_store.query.result import QueryResult
 from platform_store.query.run import Querier
 from platform_store.read import Reader
-from platform_store.records import Key, QueryPlan
+from platform_store.records import Key
 from platform_store.stores.base import Parameters
 
 
@@ -32,7 +34,13 @@ class Reading:
     def read_many(
         self, table: str, keys: Iterable[Key], *, columns: Iterable[str] | None = None
     ) -> list[dict[str, object] | None]:
-        """Rows aligned with ``keys``, None where absent. Each row is whole; they need not be of one moment."""
+        """Rows aligned with ``keys``, None where absent. Each row is whole; they need not be of one moment.
+
+        Args:
+            columns: as for :meth:`read`.
+
+        Raises Diverged where the two halves of one disagree.
+        """
         return self._reader.read_many(table, keys, columns=columns)
 
     def find(
@@ -81,19 +89,33 @@ class Reading:
     ) -> Iterator[dict[str, object]]:
         """Streams rows in key order, from ``start`` to ``stop``, both included; None is open.
 
-        Memory is bounded by ``batch_size`` rows. Each row is whole; the scan need not be of one moment.
+        Memory is bounded by a few batches of ``batch_size`` rows. Each row is whole; the scan need not be of one
+        moment.
+
+        Args:
+            columns: as for :meth:`read`.
+
+        Raises Diverged where the two halves of a row disagree.
         """
         return self._reader.scan(table, start, stop, columns=columns, batch_size=batch_size)
 
-    def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[dict[str, Any]]:
+    def read_collection(
+        self, name: str, start: Key | None = None, stop: Key | None = None, *, batch_size: int = 1000
+    ) -> Iterator[dict[str, Any]]:
         """Streams a collection's documents, as BSON decodes them.
 
-        Of a table in association: the current documents of live rows, in key order, without the library's own fields.
-        Of any other collection: its documents as they are.
-        """
-        return self._reader.read_collection(name, batch_size=batch_size)
+        Of a table in association: the current documents of live rows, in key order, from ``start`` to ``stop``, both
+        included (None is open), without the library's own fields; a row that keeps nothing in MongoDB has none. Of any
+        other collection: all its documents, as they are; none where there is no such collection.
 
-    def query(self, sql: str, params: Parameters | None = None) -> QueryResult:
+        Args:
+            batch_size: how many documents are fetched at a time.
+
+        Raises SchemaError for ``start`` or ``stop`` where the collection is in no association.
+        """
+        return self._reader.read_collection(name, start, stop, batch_size=batch_size)
+
+    def query(self, sql: str, params: Parameters | None = None, *, seconds: float | None = None) -> QueryResult:
         """Runs one SELECT in MySQL's dialect over logical tables, wherever their columns live, and streams the answer.
 
         The answer is that of the connected MySQL server, as if its tables held all columns, at one moment of both
@@ -102,8 +124,11 @@ class Reading:
         answers a small part of the dialect by itself: docs/query-embedded.md.
 
         Args:
+            sql: the statement.
             params: values for ``%s`` (a sequence) or ``%(name)s`` (a mapping); without it a ``%`` is literal.
                 A list or tuple is a value right after IN alone (``id IN %s``).
+            seconds: how long it may take until it is read to its end or closed; without it the configuration's
+                ``query.timeout`` holds, until the first row is there. The embedded pair looks at the time between rows.
 
         Sessions run in UTC: NOW() and TIMESTAMP columns are UTC. MySQL views and stored functions over a logical table
         are in no association and cannot be seen here: they are made of MySQL's columns, and a query over them answers
@@ -114,16 +139,26 @@ class Reading:
             NotSupported: naming the construct: the statement is not one SELECT, or has something in it that cannot be
                 answered exactly.
             SchemaError: MySQL refuses it, such as for an unknown column.
-            LimitExceeded: it would take more than the configuration's section ``query`` allows.
+            LimitExceeded: it would take more than the configuration's section ``query`` or ``seconds`` allows.
             Unavailable: a store cannot be reached.
             Diverged: a row and its document disagree.
         """
-        return self._querier.query(sql, params)
+        return self._querier.query(sql, params, seconds)
 
     def explain(self, sql: str, params: Parameters | None = None) -> QueryPlan:
         """Runs one SELECT as :meth:`query` does, and says how instead of what: ``print(platform.explain(sql))``.
 
         It tells for each reference to a table which columns came from where, which conditions each store was asked
         for, the rows estimated and fetched, and the time of each step. The rows of the result are only counted.
+        ``sql``, ``params`` and errors are those of :meth:`query`.
         """
         return self._querier.explain(sql, params)
+
+    def query_names(self, sql: str, params: Parameters | None = None) -> QueryNames:
+        """The tables and functions that a SELECT names, found as :meth:`query` finds them; nothing is run.
+
+        For who wants to restrict what may be asked: :meth:`query` itself reads whatever the database account may read.
+        ``sql`` and ``params`` are those of :meth:`query`. Raises NotSupported for what is not one SELECT, or cannot be
+        parsed, and ValueRejected for parameters that do not fit.
+        """
+        return self._querier.names(sql, params)

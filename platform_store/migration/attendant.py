@@ -97,4 +97,6 @@ def take(jobs: JobStore, job: int, owner: bytes, halt: threading.Event, table: s
         alive = heard is not None and since is not None and since < heard
         heard = since
         if alive or halt.wait(_LOOK) or time.monotonic() > deadline:
-            raise Conflict(f"another process is at work on job {job}", table=table)
+            raise Conflict(
+                f"another process is at work on job {job}: let it end, or stop it with pause_job()", table=table
+            )

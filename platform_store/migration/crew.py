@@ -258,7 +258,9 @@ class Workers:
         self._deaths += 1
         died = f"a worker of the migration ended unasked ({_how(worker.process.returncode)})"
         if self._deaths > _DEATHS:
-            raise PlatformStoreError(f"{died}, for the {self._deaths}th time")
+            raise PlatformStoreError(
+                f"{died}, for the {self._deaths}th time: look for what ends it, such as too little memory, then resume"
+            )
         if worker.lane is not None:
             logger.warning("%s; another takes over", died)
             self._halt.wait(self._settle)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, Protocol
 
+from platform_store.attempts import retried
 from platform_store.errors import OutcomeUnknown, TransientError, Unavailable
 from platform_store.migration.compare import Compared
 from platform_store.migration.routes import Route
@@ -117,5 +118,6 @@ class LaneRunner:
                 if attempt == _RETRIES - 1 or self._halt.is_set():
                     raise
                 logger.info("a page is tried again: %s", error)
+                retried()
                 self._halt.wait(_RETRY_AFTER * 2**attempt)
         raise AssertionError("range() does not end before its last")

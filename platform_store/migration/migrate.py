@@ -120,11 +120,13 @@ def _target_schema(both: Ends, asked: Asked, prepared: Prepared, schema: Schema 
     """What table is made; None where it is there, or a collection is what is filled."""
     if asked.direction == "mysql-to-mongodb" or prepared.layout is not None:
         if schema is not None:
-            raise SchemaError("a schema is for a table that is not there yet", table=asked.table)
+            raise SchemaError(
+                "a schema is for a table that is not there yet: leave it out, or drop the table", table=asked.table
+            )
         return None
     if schema is None:
         assert prepared.collection is not None
         return inferred(both, asked.table, prepared.collection)
     if schema.table != asked.table:
-        raise SchemaError(f"the schema is of table {schema.table!r}", table=asked.table)
+        raise SchemaError(f"the schema is of table {schema.table!r}: give that of this table", table=asked.table)
     return schema

@@ -30,6 +30,7 @@ from bson import json_util
 from bson.json_util import CANONICAL_JSON_OPTIONS
 
 from platform_store.association import Association, KeyValues
+from platform_store.attempts import retried
 from platform_store.catalog import Catalog
 from platform_store.definitions import Definitions, being_moved
 from platform_store.errors import Conflict, Diverged, NotSupported, PlatformStoreError, SchemaError, TransientError
@@ -138,7 +139,7 @@ class Mover:
     def _unfinished(self, table: str) -> Job:
         job = self._rows.jobs.find(MOVE_COLUMN, table)
         if job is None:
-            raise SchemaError("no column of it is being moved", table=table)
+            raise SchemaError("no column of it is being moved: jobs() lists what is under way", table=table)
         return job
 
     def check(self, association: Association, columns: Sequence[str], to: Placement) -> None:
@@ -168,12 +169,16 @@ class Mover:
             self._save(work)
             self._phases(work)
         except _Paused:
+            logger.info("job %d, which moves columns of %r, is paused in its phase %s", *_place(work))
             jobs.save(work.job.id, work.owner, work.state, "paused")
         except PlatformStoreError as error:
+            name = type(error).__name__
+            logger.warning("job %d, which moves columns of %r, has failed in its phase %s: %s", *_place(work), name)
             work.state["error"] = str(error)
             jobs.save(work.job.id, work.owner, work.state, "failed")
             raise
         else:
+            logger.info("job %d, which moves columns of %r, is done", work.job.id, work.table)
             jobs.save(work.job.id, work.owner, work.state, "rolled-back" if back else "done")
         done = jobs.load(work.job.id)
         assert done is not None, "a job stays"
@@ -202,6 +207,7 @@ class Mover:
                 association = self._association(work)
                 work.state["fields"] = {name: association.by_name[name].field for name in work.targets}
             self._save(work)
+            logger.info("job %d, which moves columns of %r, begins its phase %s", *_place(work))
             if phase in ("fill", "verify"):
                 self._passes(work)
             else:
@@ -228,6 +234,7 @@ class Mover:
                 if attempt == _RETRIES - 1:
                     raise
                 logger.info("the %s of %r is tried again: %s", phase, work.table, error)
+                retried()
                 work.halt.wait(_RETRY_AFTER * 2**attempt)
                 self._save(work)
             else:
@@ -302,9 +309,9 @@ class Mover:
             if work.state["phase"] == "fill" or work.state.pop("missing", 0) == missing:
                 return
         raise Diverged(
-            "rows keep losing their copies: a writer that bypasses the library changes the columns that are being "
-            "moved; stop it, and call move_column() again",
+            "rows keep losing their copies: a writer that bypasses the library changes the columns on the move",
             table=work.table,
+            advice="stop it, and call move_column() again",
         )
 
     def _pass(self, work: _Work) -> None:
@@ -384,6 +391,10 @@ class Mover:
                 association = self._rows.put_association(self._rows.forget_revisions(association))
                 self._catalog.reload(work.table)
                 self._documents.discard(association)
+
+
+def _place(work: _Work) -> tuple[int, str, str]:
+    return work.job.id, work.table, work.state["phase"]
 
 
 def _moved(job: Job, to: Placement) -> Moved:

@@ -7,6 +7,7 @@ source before a round began is in the target when that round ends.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from platform_store.shapes.shape import Shape
 from platform_store.shapes.target import Schema
 from platform_store.stores.bulk import Layout
 from platform_store.stores.jobs import Job
+
+logger = logging.getLogger("platform_store")
 
 _ROWS_PER_LANE: Final = 500_000  # more lanes than workers need: what is lost by a death is small
 _LANES_PER_WORKER: Final = 4
@@ -74,6 +77,8 @@ class Rounds:
         try:
             status: JobStatus = "done" if self._to_the_end(schema) else "paused"
         except PlatformStoreError as error:
+            name = type(error).__name__
+            logger.warning("job %d, which migrates %r, has failed in its phase %s: %s", *self._place(), name)
             self._state.error = str(error)
             self._leave("failed")
             raise
@@ -85,7 +90,11 @@ class Rounds:
         if not self._save(status):
             self._check_paused()
             status = "paused"
+        logger.info("job %d, which migrates %r, ends in its phase %s: %s", *self._place(), status)
         return self.result(status)
+
+    def _place(self) -> tuple[int, str, str]:
+        return self._job.id, self._table, self._state.phase
 
     def result(self, status: JobStatus) -> Migrated:
         state, spec = self._state, self._spec
@@ -132,6 +141,7 @@ class Rounds:
             found, again = self._cut(layout, shape), False
             jobs.add_parts(self._job.id, [lane.plain() for lane in found])
         done = sum(lane.rows for lane in found)
+        logger.info("job %d, which migrates %r, begins its phase %s, round %d", *self._place(), state.passes)
         self._pace.begin(state.phase, state.total or None, done)
         crew.run(found, again=again)
         self._again = False

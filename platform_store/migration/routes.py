@@ -7,17 +7,17 @@ that nothing of the page can be in the target: the target was empty, and this is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from platform_store.association import KeyValues
-from platform_store.errors import Unavailable
+from platform_store.errors import Unavailable, ValueRejected
 from platform_store.halves import identifier_of
 from platform_store.migration.compare import Compared, Sides, Unequal, compare
 from platform_store.migration.ends import Ends
 from platform_store.migration.read_ahead import Range, ReadAhead
 from platform_store.migration.state import Lane, from_place, to_place
-from platform_store.shapes.shape import Shape
+from platform_store.shapes.shape import Shape, all_faithful
 from platform_store.stores.bulk import Layout
 
 
@@ -64,6 +64,7 @@ class _Route:
         self._ends, self.layout, self._shape, self._job, self._batch = ends, layout, shape, job, batch_rows
         self._tenure = tenure
         self._name = layout.association.name
+        self._as_they_are = shape.untouched
         self._rows_ahead = ReadAhead(
             lambda wanted: self._ends.table.read(self.layout, *wanted, self._batch), lambda page: page.last
         )
@@ -181,7 +182,16 @@ class ToRows(_Route):
         return self._documents_ahead(Range(*places))
 
     def _load(self, documents: Sequence[bytes], *, fresh: bool, after: Lane) -> None:
-        rows = [self._shape.row(document) for document in documents]
+        """Documents that may be rows as they are go as such, until one is not: the table takes none that it changes."""
+        rows = all_faithful(documents) if self._as_they_are else None
+        if rows is not None:
+            try:
+                return self._load_rows(rows, fresh=fresh, after=after)
+            except ValueRejected:
+                self._as_they_are = False
+        return self._load_rows(self._shape.rows(documents), fresh=fresh, after=after)
+
+    def _load_rows(self, rows: Sequence[Mapping[str, Any]], *, fresh: bool, after: Lane) -> None:
         self._tenure.check()
         if not fresh:
             decode = self.layout.association.decode_id

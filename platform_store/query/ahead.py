@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -23,7 +24,10 @@ def ahead(batches: Iterator[T]) -> Iterator[T]:
     """The same batches, up to two of them fetched beforehand. Closing it ends the thread, and closes ``batches``."""
     fetched: queue.Queue[T | _End] = queue.Queue(_DEPTH)
     stopped = threading.Event()
-    thread = threading.Thread(target=_fetch, args=(batches, fetched, stopped), name="platform_store-query", daemon=True)
+    at_work = copy_context().run  # the thread works for the operation of this one
+    thread = threading.Thread(
+        target=at_work, args=(_fetch, batches, fetched, stopped), name="platform_store-query", daemon=True
+    )
     thread.start()
     batch: T | _End | None = None
     try:

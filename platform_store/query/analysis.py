@@ -114,7 +114,7 @@ def parse(statement: Statement) -> exp.Query:
 
 def table_names(tree: exp.Query) -> set[str]:
     """Every name that may be a logical table's, as it is written."""
-    return {table.name for table in _named_tables(tree)}
+    return {table.name for table in named_tables(tree)}
 
 
 def analyse(
@@ -154,7 +154,7 @@ class _Analyser:
         self._may_be_tables = set(_left(written, (one for one in identifiers if _is_accounted_for(one, alias=True))))
 
     def analysis(self) -> Analysis:
-        tables = [(table, association) for table in _named_tables(self._tree) if (association := self._logical(table))]
+        tables = [(table, association) for table in named_tables(self._tree) if (association := self._logical(table))]
         references = [self._reference(number, *named) for number, named in enumerate(tables)]
         ordered = tuple(sorted(references, key=lambda reference: reference.start))
         analysis = Analysis(self._statement, self._tree, ordered, self._associations)
@@ -269,7 +269,8 @@ def _has_set(association: Association) -> bool:
     return any(column.type.base == "SET" for column in association.columns)
 
 
-def _named_tables(tree: exp.Query) -> Iterator[exp.Table]:
+def named_tables(tree: exp.Query) -> Iterator[exp.Table]:
+    """Where a name in FROM stands for a table or a view, not for a common table expression in its scope."""
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Identifier) and common_table(table) is None:
             yield table

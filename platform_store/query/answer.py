@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from platform_store.association import Association
@@ -14,13 +15,13 @@ from platform_store.errors import PlatformStoreError, TransientError, Unavailabl
 from platform_store.query.analysis import Analysis, Reference
 from platform_store.query.filters import document_condition
 from platform_store.query.headings import groupings, headings, hints, spellings, table_arguments
-from platform_store.query.limits import Alarm, Spending
+from platform_store.query.limits import Alarm, AlarmedCursor, Spending
+from platform_store.query.plan import QueryPlan, SourcePlan
 from platform_store.query.reduce import derived
 from platform_store.query.restrict import Restriction
 from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.stage import Sources, Stager, TooMuch
 from platform_store.query.text import Edit
-from platform_store.records import SourcePlan
 from platform_store.stores.base import Cursor, NotGrouped, RowStore
 from platform_store.stores.documents import DocumentStore
 from platform_store.stores.scratch import DocumentSnapshot, QuerySession, Scratch
@@ -34,11 +35,12 @@ class Report:
 
     def __init__(self, statement: str):
         self.statement = statement
+        self.tables: tuple[str, ...] = ()  # in association, of those that it names
         self.unchanged = True
         self.sources: tuple[SourcePlan, ...] = ()
         self.in_mysql: tuple[str, ...] = ()
         self.steps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._began = self._last = time.perf_counter()
 
     def step(self, name: str) -> None:
         self.steps[name] = self.steps.get(name, 0.0) + self.lap()
@@ -47,6 +49,12 @@ class Report:
         now = time.perf_counter()
         lap, self._last = now - self._last, now
         return lap
+
+    def plan(self, rows: int) -> QueryPlan:
+        """As of now, when so many rows were read."""
+        now = time.perf_counter()
+        steps = {**self.steps, "rows": now - self._last, "all": now - self._began}
+        return QueryPlan(self.statement, self.unchanged, self.sources, self.in_mysql, steps, rows)
 
 
 class Answering:
@@ -71,7 +79,8 @@ class Answering:
         self._spending = Spending(limits)
         self._scratches: dict[tuple[int, int], Scratch] = {}
 
-    def run(self) -> Cursor:
+    def run(self, *, whole: bool = False) -> Cursor:
+        """``whole``: the time allowed is for reading the rows, too, not only for getting the first one."""
         with contextlib.ExitStack() as undo:
             session = self._rows.query_session()
             undo.callback(session.close)
@@ -83,8 +92,10 @@ class Answering:
                 if alarm.rung:
                     raise self._spending.timed_out() from None
                 raise
-            alarm.stop()
             undo.pop_all()
+        if whole:
+            return AlarmedCursor(cursor, alarm, self._spending.timed_out)
+        alarm.stop()
         return cursor
 
     def _answer(self, session: QuerySession) -> Cursor:
@@ -117,7 +128,7 @@ class Answering:
 
     def _stage(self, session: QuerySession) -> None:
         """Fills the scratch tables."""
-        wanted = copies(self._analysis, reopens=self._mariadb)
+        wanted = _copies(self._analysis, self._mariadb)
         prefix = f"platform_store_q{os.urandom(4).hex()}_"
         for place, copy in enumerate(wanted):
             reference = copy.reference
@@ -183,10 +194,23 @@ class Answering:
             scratch = self._scratches[copy.reference.number, copy.number]
             return derived(copy.reference, scratch, names=names, apart=apart)
 
-        edits = [*parameters, *spellings(self._analysis)]
-        if not self._mariadb:
-            edits += [*groupings(self._analysis), *table_arguments(self._analysis), *hints(self._analysis)]
+        edits = [*parameters, *_edits(self._analysis, self._mariadb)]
+        if not self._analysis.staged:
+            return self._analysis.statement.written(edits)
         return rewritten(self._analysis, source, edits, reopens=self._mariadb)
+
+
+@lru_cache(maxsize=256)
+def _edits(analysis: Analysis, mariadb: bool) -> Sequence[Edit]:
+    """What is changed in a statement whatever its parameters are."""
+    if mariadb:
+        return tuple(spellings(analysis))
+    return (*spellings(analysis), *groupings(analysis), *table_arguments(analysis), *hints(analysis))
+
+
+@lru_cache(maxsize=256)
+def _copies(analysis: Analysis, mariadb: bool) -> Sequence[Copy]:
+    return copies(analysis, reopens=mariadb)
 
 
 def _written(session: QuerySession, value: object) -> str:

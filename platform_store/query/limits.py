@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from platform_store.association import Association
 from platform_store.config import QueryConfig
-from platform_store.errors import LimitExceeded
+from platform_store.errors import LimitExceeded, PlatformStoreError
+from platform_store.stores.base import Cursor
 
 
 class Spending:
@@ -68,3 +69,32 @@ class Alarm:
 
     def stop(self) -> None:
         self._timer.cancel()
+
+
+class AlarmedCursor:
+    """A result whose alarm goes on until it is read or closed. Raises what ``timed_out`` gives once it has rung."""
+
+    def __init__(self, cursor: Cursor, alarm: Alarm, timed_out: Callable[[], LimitExceeded]):
+        self.columns = cursor.columns
+        self._cursor, self._alarm, self._timed_out = cursor, alarm, timed_out
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        try:
+            for row in self._cursor:
+                if self._alarm.rung:
+                    raise self._timed_out()
+                yield row
+        except PlatformStoreError:
+            if self._alarm.rung:
+                raise self._timed_out() from None
+            raise
+
+    def close(self) -> None:
+        self._alarm.stop()
+        self._cursor.close()
+
+
+def within(seconds: float, cursor: Cursor) -> Cursor:
+    """A result of a store that cannot be interrupted: the time is looked at between rows."""
+    timed_out = LimitExceeded("query.timeout", seconds, "add conditions, or allow more seconds")
+    return AlarmedCursor(cursor, Alarm(seconds, lambda: None), lambda: timed_out)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 from platform_store.errors import PlatformStoreError
+from platform_store.query.plan import QueryPlan
 from platform_store.stores.base import Cursor
 
 
@@ -19,8 +20,9 @@ class QueryResult:
 
     _cursor: Cursor | None = None
 
-    def __init__(self, cursor: Cursor):
-        self._cursor = cursor
+    def __init__(self, cursor: Cursor, plan: Callable[[int], QueryPlan], tables: Sequence[str]):
+        self._cursor, self._plan, self._tables = cursor, plan, tables
+        self._read = 0
         self._columns = cursor.columns
         self._rows = iter(cursor)
 
@@ -28,6 +30,11 @@ class QueryResult:
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, as MySQL gives them."""
         return self._columns
+
+    @property
+    def plan(self) -> QueryPlan:
+        """How it was answered; ``rows`` are those read so far."""
+        return self._plan(self._read)
 
     def __iter__(self) -> Iterator[tuple[object, ...]]:
         while True:
@@ -49,18 +56,26 @@ class QueryResult:
         """The only row. Raises PlatformStoreError where there are none or several."""
         row = self._next()
         if row is None:
-            raise PlatformStoreError("the query has no row where one was expected")
+            raise PlatformStoreError("the query has no row where one was expected: take all(), where there may be none")
         if self._next() is not None:
             self.close()
-            raise PlatformStoreError("the query has several rows where one was expected")
+            raise PlatformStoreError("the query has several rows where one was expected: narrow it, or take all()")
         return row
 
     def scalar(self) -> object:
         """The only value of the only row. Raises PlatformStoreError where there are none or several."""
         if len(self._columns) != 1:
             self.close()
-            raise PlatformStoreError(f"the query has {len(self._columns)} columns where one was expected")
+            raise PlatformStoreError(
+                f"the query has {len(self._columns)} columns where one was expected: select one, or take one()"
+            )
         return self.one()[0]
+
+    def _through(self, wrap: Callable[[Cursor], Cursor]) -> QueryResult:
+        """The same rows, by way of another cursor. This result is used up."""
+        cursor, self._cursor = self._cursor, None
+        assert cursor is not None, "nothing was read yet"
+        return QueryResult(wrap(cursor), self._plan, self._tables)
 
     def close(self) -> None:
         """Ends the statement; the rest of its rows is not read. May be called again."""
@@ -91,4 +106,6 @@ class QueryResult:
             raise
         if row is None:
             self.close()
+        else:
+            self._read += 1
         return row

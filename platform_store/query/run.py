@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from itertools import count
 from typing import Final
@@ -11,18 +11,21 @@ from typing import Final
 from sqlglot import exp
 
 from platform_store.association import Association
+from platform_store.attempts import retried
 from platform_store.catalog import Catalog, not_live
 from platform_store.config import QueryConfig
 from platform_store.errors import SchemaError, TransientError
 from platform_store.placeholders import bind
 from platform_store.query.analysis import Analysis, analyse, parse, table_names
 from platform_store.query.answer import Answering, Report
+from platform_store.query.limits import within
+from platform_store.query.names import QueryNames, names_of
+from platform_store.query.plan import QueryPlan
 from platform_store.query.predicates import StatementConstants
 from platform_store.query.restrict import restrictions
 from platform_store.query.result import QueryResult
 from platform_store.query.stage import Moved
 from platform_store.query.text import Statement, fold
-from platform_store.records import QueryPlan
 from platform_store.stores.base import Cursor, Parameters, RowStore, StaleAssociation
 from platform_store.stores.documents import DocumentStore
 
@@ -38,38 +41,55 @@ class Querier:
         self._parsed = lru_cache(maxsize=_PARSED)(_parsed)
         self._analysed = lru_cache(maxsize=_PARSED)(self._analysis)
 
-    def query(self, sql: str, parameters: Parameters | None = None) -> QueryResult:
+    def query(self, sql: str, parameters: Parameters | None = None, seconds: float | None = None) -> QueryResult:
         """Runs one SELECT; see :meth:`Platform.query`."""
-        cursor, _ = self._run(sql, parameters)
-        return QueryResult(cursor)
+        cursor, report = self._run(sql, parameters, seconds)
+        return QueryResult(cursor, report.plan, report.tables)
 
     def explain(self, sql: str, parameters: Parameters | None = None) -> QueryPlan:
         """Runs one SELECT and says how; see :meth:`Platform.explain`."""
-        began = time.perf_counter()
-        cursor, report = self._run(sql, parameters)
-        with QueryResult(cursor) as result:
-            rows = sum(1 for _ in result)
-        steps = {**report.steps, "rows": report.lap(), "all": time.perf_counter() - began}
-        return QueryPlan(report.statement, report.unchanged, report.sources, report.in_mysql, steps, rows)
+        with self.query(sql, parameters) as result:
+            for _ in result:
+                pass
+            return result.plan
 
-    def _run(self, sql: str, parameters: Parameters | None) -> tuple[Cursor, Report]:
+    def names(self, sql: str, parameters: Parameters | None = None) -> QueryNames:
+        """What a SELECT names; see :meth:`Platform.query_names`."""
+        source, _ = bind(sql, parameters)
+        (statement, tree), names = self._parsed(source)
+        associations, database = self._associations(names), fold(self._rows.database)
+
+        def association_of(table: exp.Table) -> Association | None:
+            elsewhere = table.catalog or (table.db and fold(table.db) != database)
+            return None if elsewhere else associations.get(table.name)
+
+        return names_of(statement, tree, association_of)
+
+    def _run(self, sql: str, parameters: Parameters | None, seconds: float | None) -> tuple[Cursor, Report]:
         report = Report(sql)
+        limits = self._limits if seconds is None else replace(self._limits, timeout=seconds)
         source, values = bind(sql, parameters)
         (_, names) = self._parsed(source)
-        if not self._rows.stages:
-            return self._rows.query(sql, _plain(parameters), self._associations(names)), report
         for _ in range(_ATTEMPTS):
-            analysis = self._analysed(source, tuple(self._associations(names).items()))
+            associations = self._associations(names)
+            report.tables = tuple(associations)
+            if not self._rows.stages:
+                cursor: Cursor = self._rows.query(sql, _plain(parameters), associations)
+                return (cursor if seconds is None else within(seconds, cursor)), report
+            analysis = self._analysed(source, tuple(associations.items()))
             report.step("analysis")
             report.in_mysql = tuple(one.alias for one in analysis.references if not one.staged)
             try:
-                return self._answer(analysis, values, report), report
+                return self._answer(analysis, values, report, limits, whole=seconds is not None), report
             except StaleAssociation as stale:
                 if not sum(self._reloaded(one) for one in analysis.associations.values()):
                     raise SchemaError(f"a table or column of the query is not there: {stale}") from None
+                retried()
         raise TransientError(self._rows.name, "the tables of the query keep changing")
 
-    def _answer(self, analysis: Analysis, values: Mapping[str, object], report: Report) -> Cursor:
+    def _answer(
+        self, analysis: Analysis, values: Mapping[str, object], report: Report, limits: QueryConfig, *, whole: bool
+    ) -> Cursor:
         for reference in analysis.staged:
             if reference.association.state != "live":
                 raise not_live(reference.association)
@@ -80,15 +100,16 @@ class Querier:
         for attempt in count(1):
             try:
                 answering = Answering(
-                    self._rows, self._documents, analysis, known, values, self._limits, report, hopeful=attempt == 1
+                    self._rows, self._documents, analysis, known, values, limits, report, hopeful=attempt == 1
                 )
-                return answering.run()
+                return answering.run(whole=whole)
             except Moved as moved:
                 if attempt == _ATTEMPTS:
                     raise moved.diverged() from None
             except TransientError:  # a table was altered, or a collection made anew, since the moment of the snapshot
                 if attempt == _ATTEMPTS:
                     raise
+            retried()
         raise AssertionError("count() does not end")
 
     def _associations(self, names: frozenset[str]) -> dict[str, Association]:

@@ -25,9 +25,9 @@ from platform_store.query.analysis import Reference
 from platform_store.query.cost import Estimate, is_small
 from platform_store.query.filters import document_condition
 from platform_store.query.limits import Spending
+from platform_store.query.plan import SourcePlan
 from platform_store.query.reduce import Reducer, Reducers, mismatches, missing, removal
 from platform_store.query.restrict import Restriction
-from platform_store.records import SourcePlan
 from platform_store.stores.base import DuplicateKey, frozen_id
 from platform_store.stores.documents import DocumentStore
 from platform_store.stores.scratch import DocumentSnapshot, KeyRow, QuerySession, Scratch
@@ -134,6 +134,9 @@ class Stager:
         assert reducer is not None
         if not reducer.restricted:
             return None
+        limit = self.restrictions[errand.reference.number].limit
+        if limit is not None and is_small(limit.count) and len(self.restrictions) == 1:
+            return limit.count  # no estimate would make a difference
         rows = 1.0
         plan = self.sources.session.rows(
             f"EXPLAIN {'EXTENDED' if self.mariadb else 'FORMAT=TRADITIONAL'} SELECT 1 {reducer.source}"
@@ -142,7 +145,6 @@ class Stager:
             rows *= float(step[-3] or 1) * float(step[-2] or 100) / 100
             if step[2] == reducer.alias:
                 break
-        limit = self.restrictions[errand.reference.number].limit
         return int(rows) if limit is None else min(int(rows), limit.count)
 
     # Staging

@@ -192,11 +192,16 @@ def _words(text: str) -> Iterator[Word]:
         yield Word(match.start(), name, quoted, after, _NAMES_NO_COLUMN.match(text, end) is not None)
 
 
+def outside_names(text: str) -> str:
+    """What is left of a text for the parser without its words and quoted names."""
+    return _TOKEN.sub("", text)
+
+
 def _check_words(words: Iterable[Word], text: str) -> None:
     for word in words:
         if word.name in _REFUSED_WORDS and (word.keyword or word.before_parenthesis):
             raise NotSupported(word.name.upper())
-    code = _TOKEN.sub("", text)
+    code = outside_names(text)
     for mark, name in _REFUSED_MARKS.items():
         if mark in code:
             raise NotSupported(name)

@@ -7,7 +7,7 @@ column holds what the exact value gives: another writer's change to the column w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import bson
@@ -25,6 +25,7 @@ from platform_store.stores.bulk import Layout
 
 _MAX_PLANS: Final = 5000
 _NULL: Final = type(None)
+_BEFORE_ARRAY: Final = 10  # bytes: two lengths, a type and the end of an empty name
 
 
 class _Plan:
@@ -113,6 +114,14 @@ class Shape:
         row = self._ordinary(values)
         return self._rest.row(values)[0] if row is None else row
 
+    def rows(self, documents: Sequence[bytes]) -> list[dict[str, Any]]:
+        """As :meth:`row`, of many documents, which are read and looked at together where nothing is odd about any."""
+        values = all_faithful(documents)
+        if values is None:
+            return [self.row(document) for document in documents]
+        rows = [self._ordinary(one) for one in values]
+        return [self._rest.row(one)[0] if row is None else row for one, row in zip(values, rows, strict=True)]
+
     def losses(self, document: bytes) -> list[Loss]:
         """What would not survive in the natural form of the columns, and where it goes."""
         values = _faithful(document)
@@ -194,6 +203,17 @@ def _ordered(column: TargetColumn, form: Form) -> bool:
     if column.sql_type.base in TEXT_TYPES and column.collation not in (None, EXACT, *EXACT_COLLATIONS):
         return False
     return form.codec.order == "natural" and (form.codec.exception_type is None or column.meaning == "date")
+
+
+def all_faithful(documents: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """The documents as the driver reads them; None where writing them would not give the same bytes again."""
+    try:
+        values: list[dict[str, Any]] = bson.decode_all(b"".join(documents), CODEC_OPTIONS)
+        written = bson.encode({"": values}, codec_options=CODEC_OPTIONS)
+    except (BSONError, ValueError, TypeError, OverflowError):
+        return None
+    array = b"".join([b"\x03%d\0%b" % (number, document) for number, document in enumerate(documents)])
+    return values if written[_BEFORE_ARRAY:-2] == array else None
 
 
 def _faithful(document: bytes) -> dict[str, Any] | None:

@@ -69,8 +69,7 @@ class Exact(NamedTuple):
     values: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """One revision of one row."""
 
     revision: int
@@ -78,25 +77,40 @@ class Version:
     identifier: Any  # the document's _id
 
 
-@dataclass(frozen=True, slots=True)
-class Entry(Version):
+class Entry(NamedTuple):
     """A version with its full document (None: the row was deleted), as the journal holds it.
 
     ``fresh``: the row was new, so most likely nothing of its ``_id`` is there. It only decides what is tried first.
     """
 
+    revision: int
+    table: str
+    identifier: Any
     image: bytes | None
     fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in the journal. ``set_aside``: how many entries MongoDB refuses, by its error code."""
+    """What waits in the journal. ``set_aside``: how many entries MongoDB refuses, by its error code.
+
+    ``oldest_seconds``: of all of them; ``late_seconds``: of those that MongoDB does not refuse. None without any.
+    ``kept``: entries beyond those, which are confirmed and stay for a backup.
+    """
 
     entries: int
     bytes: int
     oldest_seconds: float | None
     set_aside: Mapping[int, int]
+    kept: int = 0
+    late_seconds: float | None = None
+
+
+class Kept(NamedTuple):
+    """What stays in the journal for a backup: how many documents, and how many bytes of them."""
+
+    entries: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +201,17 @@ class RowTransaction(Protocol):
         """As :meth:`RowStore.exact_many`, under the transaction's locks."""
 
     def record(
-        self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+        self,
+        association: Association,
+        entries: Sequence[tuple[KeyValues, bytes | None]],
+        *,
+        fresh: bool = False,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Entry]:
         """Journals full documents (None: deleted) of locked rows, and stamps the rows that stay with their revisions.
 
         The revisions are allocated here, under the row locks. Every key that stays must match exactly one row.
+        ``meanwhile`` may be called while the server is at work.
         """
 
     def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:
@@ -201,7 +221,10 @@ class RowTransaction(Protocol):
         """
 
     def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
-        """Stamps rows with an announced revision, and makes the announcement theirs; False if it was withdrawn."""
+        """Stamps rows with an announced revision, and makes the announcement theirs.
+
+        False if it was withdrawn, or where the journal is held and so has to have the documents.
+        """
 
     def awaited(self, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:
         """Those of these keys that the journal has an entry for, or an intent that has not committed."""
@@ -345,16 +368,19 @@ class RowStore(Protocol):
         """A connection for one query where the store ``stages``. Raises Unavailable."""
 
     def findings(self) -> list[Finding]: ...
+    def pool(self) -> tuple[int, int] | None:
+        """How many places of the pool are taken, and how many there are; None where there is no pool."""
+
     def close(self) -> None: ...
 
 
 class JournalStore(Protocol):
     """The journal once the transactions that wrote it are over. Seconds decide how soon, never what is right."""
 
-    def due(self, after: int, limit: int, *, seconds: float, set_aside: bool) -> list[Version]:
+    def due(self, after: int, limit: int, *, seconds: float, again: bool) -> list[Version]:
         """Entries above revision ``after`` that are older than ``seconds``, in order.
 
-        ``set_aside``: those that MongoDB refused, instead of all others.
+        ``again``: those that MongoDB refused, and those that were kept for a hold that is over, instead of all others.
         """
 
     def load(self, revisions: Sequence[int]) -> list[Entry]:
@@ -376,6 +402,9 @@ class JournalStore(Protocol):
     def intents(self, *, done: bool, seconds: float) -> list[int]:
         """Announced revisions older than ``seconds`` whose transaction has committed (``done``), or has not."""
 
+    def open_intents(self, below: int) -> list[int]:
+        """Revisions below this one, however old, whose transaction has been announced and has not committed."""
+
     def withdraw(self, revision: int, clear: Callable[[str, Sequence[Any]], None]) -> bool:
         """Removes an intent that nobody holds and that is not done, after ``clear(table, identifiers)``.
 
@@ -394,6 +423,21 @@ class JournalStore(Protocol):
     def release(self, owner: bytes) -> None: ...
     def server(self) -> str:
         """Which server answers, and since when it runs."""
+
+    def hold(self, seconds: float) -> str | None:
+        """Keeps what is removed from now on, for so long; by which name. None where somebody else does already.
+
+        Bulk writes that have claimed their intents before are still under way; no other will go past the journal.
+        """
+
+    def keep_hold(self, holder: str, seconds: float) -> Kept | None:
+        """Holds on for so long from now; what is kept. None where the hold has been lost."""
+
+    def let_go(self, holder: str) -> bool:
+        """Ends a hold: what was kept comes :meth:`due` again. False where it had been lost."""
+
+    def end_lapsed_hold(self) -> None:
+        """Ends a hold whose time is over, or that was begun on another server: in a copy that was restored, say."""
 
     def position(self) -> Position: ...
     def note_ceiling(self, ceiling: int) -> None:

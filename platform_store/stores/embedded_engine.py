@@ -61,6 +61,13 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_INTERNAL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOTFOUND, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
 }  # fmt: skip
+_ADVICE = {
+    sqlite3.SQLITE_CANTOPEN: ": the file cannot be opened; its directory has to be there, and to be writable",
+    sqlite3.SQLITE_NOTADB: ": the file is no SQLite database; give another path",
+    sqlite3.SQLITE_READONLY: ": the file or its directory is not writable",
+    sqlite3.SQLITE_FULL: ": the disk is full",
+    sqlite3.SQLITE_CORRUPT: ": the file is damaged; take the last backup",
+}
 _MISUSE = {sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_NOTICE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_WARNING}
 
 
@@ -78,7 +85,7 @@ def translate(error: sqlite3.Error) -> Exception:
     if primary in _REFUSED_VALUE or isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
         return ValueRejected(f"SQLite refuses a value: {said}")
     if primary in _UNAVAILABLE:
-        return Unavailable(STORE, said)
+        return Unavailable(STORE, said + _ADVICE.get(primary, ""))
     if primary in _MISUSE or code is None:
         return PlatformStoreError(f"{STORE}: {said}")
     return Unavailable(STORE, said)

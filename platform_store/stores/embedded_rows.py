@@ -7,7 +7,7 @@ and there is never anything pending.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -181,6 +181,7 @@ class EmbeddedTransaction:
         entries: Sequence[tuple[KeyValues, bytes | None]],
         *,
         fresh: bool = False,  # noqa: ARG002 - for MongoDB
+        meanwhile: Callable[[], None] | None = None,  # noqa: ARG002 - there is no server
     ) -> list[Entry]:
         """Writes the documents themselves, and stamps the rows; a deletion leaves nothing behind."""
         counter = SEQUENCE.c.owner == REVISIONS
@@ -282,6 +283,9 @@ class EmbeddedRowStore(EmbeddedCatalog):
 
     def query_session(self) -> NoReturn:
         raise NotSupported("a query session", "is not needed by the embedded pair: it answers queries by itself")
+
+    def pool(self) -> None:
+        """One file, and no server to connect to."""
 
     def findings(self) -> list[Finding]:
         with self._connections.session() as session:

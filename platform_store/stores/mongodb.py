@@ -29,8 +29,8 @@ class MongoDocumentStore:
     target: MongoDocumentTarget
     bulk: MongoCollections
 
-    def __init__(self, config: MongodbConfig):
-        self._connections = MongoConnections(config)
+    def __init__(self, config: MongodbConfig, *, watched: bool = False):
+        self._connections = MongoConnections(config, watched=watched)
         self.target = MongoDocumentTarget(self._connections)
         self.bulk = MongoCollections(self._connections)
 

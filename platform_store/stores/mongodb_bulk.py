@@ -246,7 +246,9 @@ def _means_something(document: Image) -> bool:
 def _check(name: str, documents: Sequence[Image], faults: Sequence[Fault]) -> None:
     """Raises for whatever is more than an ``_id`` that is taken."""
     if not faults:  # nothing was refused, so it is the write concern that was not fulfilled
-        raise Unavailable("mongodb", "a majority did not confirm in time")
+        raise Unavailable(
+            "mongodb", "a majority did not confirm in time: look whether all members of the replica set run"
+        )
     for fault in faults:
         if is_taken(fault):
             continue

@@ -15,7 +15,7 @@ import bson
 import pymongo
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne
+from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne, monitoring
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -25,6 +25,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from platform_store.association import Association
+from platform_store.attempts import Request, under_way
 from platform_store.config import MongodbConfig
 from platform_store.errors import (
     ConfigError,
@@ -127,12 +128,49 @@ def translate_snapshot(error: Exception, table: str) -> PlatformStoreError:
     return translate(error)
 
 
+class _Commands(monitoring.CommandListener):
+    """Tells the operation under way of each command: its name and its collection, never what else is in it."""
+
+    def __init__(self) -> None:
+        self._requests: dict[int, Request] = {}
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        operation = under_way.get()
+        if operation is None:
+            return
+        name = event.command_name
+        collection = event.command.get("collection" if name == "getMore" else name)
+        request = operation.request("mongodb", name, collection if isinstance(collection, str) else None)
+        if request is not None:
+            self._requests[event.request_id] = request
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        request = self._requests.pop(event.request_id, None)
+        if request is not None:
+            request.end(rows=_returned(event.reply))
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        request = self._requests.pop(event.request_id, None)
+        if request is not None:
+            fault = event.failure
+            request.end(error=str(fault.get("errtype") or fault.get("code")), code=fault.get("code"))
+
+
+def _returned(reply: Mapping[str, Any]) -> int | None:
+    cursor = reply.get("cursor") if isinstance(reply, dict) else None  # not where documents are left undecoded
+    return None if cursor is None else len(cursor.get("firstBatch", cursor.get("nextBatch", ())))
+
+
 class MongoConnections:
     """The client of one process, and what is asked of one database through it. Safe between threads."""
 
-    def __init__(self, config: MongodbConfig):
-        """Connects in the background: a server that is down is noticed by the first operation."""
+    def __init__(self, config: MongodbConfig, *, watched: bool = False):
+        """Connects in the background: a server that is down is noticed by the first operation.
+
+        ``watched``: operations are told of their requests (see :mod:`platform_store.attempts`).
+        """
         self.config = config
+        self._listeners = [_Commands()] if watched else []
         self._client: MongoClient[dict[str, Any]] | None = None
         self._closed = False
         self._owner = 0  # the process that made the client
@@ -146,7 +184,7 @@ class MongoConnections:
             raise Unavailable("mongodb", "the platform is closed")
         with self._own_lock():
             if self._client is None or self._owner != os.getpid():
-                self._client = _client(self.config)
+                self._client = _client(self.config, self._listeners)
                 self._owner = os.getpid()
             return self._client
 
@@ -223,7 +261,7 @@ class MongoConnections:
             self._client = None
 
 
-def _client(config: MongodbConfig) -> MongoClient[dict[str, Any]]:
+def _client(config: MongodbConfig, listeners: Sequence[monitoring.CommandListener]) -> MongoClient[dict[str, Any]]:
     milliseconds = int(config.timeout * 1000)
     selection = int(config.server_selection_timeout * 1000)
     tls: dict[str, Any] = {}
@@ -241,6 +279,7 @@ def _client(config: MongodbConfig) -> MongoClient[dict[str, Any]]:
         socketTimeoutMS=milliseconds,
         waitQueueTimeoutMS=milliseconds,
         appname="platform_store",
+        event_listeners=listeners,
         **tls,
     )
 

@@ -63,7 +63,8 @@ class MongoDocumentSnapshot:
         found = False
         for some in (None,) if identifiers is None else portions(identifiers):
             chosen: list[Mapping[str, Any]] = [_LIVE] if some is None else [{"_id": {"$in": some}}, _LIVE]
-            size = _FEW if some is not None and len(some) <= _FEW else self._batch_size(association.name)
+            few = some is not None and len(some) <= _FEW
+            size = _FEW + 1 if few else self._batch_size(association.name)  # more than come: the first says it is all
             wanted = {"$and": [*chosen, condition]} if condition else {"$and": chosen}
             for batch in self._batches(association.name, wanted, projection, size):
                 found = True

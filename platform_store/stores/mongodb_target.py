@@ -64,8 +64,11 @@ class MongoDocumentTarget:
         for entry, code in found.refused:
             key = association.public_key(association.decode_id(entry.identifier))
             raise ValueRejected(f"MongoDB refuses its document (code {code})", table=association.name, key=key)
-        if not found.plain and min(self._revisions(association.name, entries)) < entries[0].revision:
-            raise Unavailable("mongodb", "a majority did not confirm in time")
+        identifiers = [entry.identifier for entry in entries]
+        if not found.plain and min(self._revisions(association.name, identifiers)) < entries[0].revision:
+            raise Unavailable(
+                "mongodb", "a majority did not confirm in time: look whether all members of the replica set run"
+            )
 
     def refused(self, entries: Sequence[Entry]) -> set[int]:
         """Asked of the server itself: the documents as a pipeline's input, the validator as what they must match."""
@@ -118,18 +121,18 @@ class MongoDocumentTarget:
         confirmed: dict[int, int] = {}
         for table in dict.fromkeys(one.table for one in versions):
             wanted = [one for one in versions if one.table == table]
-            found = self._revisions(table, wanted)
+            found = self._revisions(table, [one.identifier for one in wanted])
             confirmed |= {one.revision: its for one, its in zip(wanted, found, strict=True) if its >= one.revision}
         return confirmed
 
-    def _revisions(self, table: str, versions: Sequence[Version]) -> list[int]:
+    def _revisions(self, table: str, identifiers: Sequence[Any]) -> list[int]:
         """Of which revision a majority has the document of each of these rows; 0 for none."""
         with self._connections.translated():
             found = self._connections.collection(table, majority=True).find(
-                {"_id": {"$in": [one.identifier for one in versions]}}, {REVISION: 1}, batch_size=100_000
+                {"_id": {"$in": list(identifiers)}}, {REVISION: 1}, batch_size=100_000
             )
             present = {frozen_id(document["_id"]): _number(document.get(REVISION)) for document in found}
-        return [present.get(frozen_id(one.identifier), 0) for one in versions]
+        return [present.get(frozen_id(one), 0) for one in identifiers]
 
     # What is remembered of the row store
 

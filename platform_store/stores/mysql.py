@@ -19,9 +19,12 @@ from platform_store.errors import Unavailable
 from platform_store.stores import mysql_driver as driver
 from platform_store.stores.mysql_codes import NO_SUCH_THREAD
 from platform_store.stores.mysql_session import MysqlSession
+from platform_store.stores.mysql_watched import WatchedSession
 
 SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 """Strict; zero dates and a key of 0 are values like others, since adopted tables hold them."""
+
+_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL"
 
 
 class _NoneFree(Exception):
@@ -31,8 +34,10 @@ class _NoneFree(Exception):
 class MysqlConnections:
     """A bounded pool of connections to one MySQL database. Safe between threads; a forked child starts its own."""
 
-    def __init__(self, config: MysqlConfig):
+    def __init__(self, config: MysqlConfig, *, watched: bool = False):
+        """``watched``: operations are told of their requests (see :mod:`platform_store.attempts`)."""
         self._config = config
+        self._session = WatchedSession if watched else MysqlSession
         self._closed = False
         self._opened: weakref.WeakSet[driver.Connection] = weakref.WeakSet()
         self._start()
@@ -42,17 +47,14 @@ class MysqlConnections:
         self._lost_at = 0.0
         self._slots = _slots(self._config.pool_size)
         lock_wait = f"SET innodb_lock_wait_timeout = {int(self._config.lock_wait_timeout)}"
-        common = [
-            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            "SET time_zone = '+00:00'",
-            f"{lock_wait}, lock_wait_timeout = {int(self._config.lock_wait_timeout)}",
-        ]
-        size, prepared = self._config.pool_size, [f"SET sql_mode = '{SQL_MODE}'", *common]
+        common = ["SET time_zone = '+00:00'", f"{lock_wait}, lock_wait_timeout = {int(self._config.lock_wait_timeout)}"]
+        prepared = [f"SET sql_mode = '{SQL_MODE}'", f"{_ISOLATION} READ COMMITTED", *common]
+        size, queries = self._config.pool_size, [f"{_ISOLATION} REPEATABLE READ", *common]
         self._driver = driver.Driver(self._opened)
         self._write_settings = driver.settings(self._config, prepared, packed=True)
         self._write_pool = driver.pool(self._driver, size, self._write_settings)
         # The server's own sql_mode: a query's answer depends on it.
-        self._query_pool = driver.pool(self._driver, size, driver.settings(self._config, common, packed=False))
+        self._query_pool = driver.pool(self._driver, size, driver.settings(self._config, queries, packed=False))
         self._bulk_pool = driver.pool(self._driver, size, driver.settings(self._config, prepared, packed=False))
 
     @contextlib.contextmanager
@@ -71,7 +73,7 @@ class MysqlConnections:
     def _lease(self, pool: driver.Pool, wait: bool) -> Iterator[MysqlSession]:
         self._check_open()
         with self._slot(wait), self._pooled(pool) as raw:
-            session = MysqlSession(raw)
+            session = self._session(raw)
             try:
                 with driver.translated():
                     raw.revive(self._lost_at)
@@ -110,7 +112,7 @@ class MysqlConnections:
             raw = self._driver.connect(**self._write_settings)
         if not bounded:
             raw.wait_without_end()
-        session = MysqlSession(raw)
+        session = self._session(raw)
         try:
             yield session
         except Exception:  # whatever the caller's block raised
@@ -152,6 +154,10 @@ class MysqlConnections:
             yield pooled.dbapi_connection
         finally:
             pooled.close()
+
+    def in_use(self) -> tuple[int, int]:
+        """How many of the pool's places are taken, and how many there are."""
+        return self._config.pool_size - self._slots.qsize(), self._config.pool_size
 
     def literal(self, value: object) -> str:
         """``value`` as it is written into a statement."""

@@ -29,12 +29,12 @@ class MysqlRowTarget:
 
     def __init__(self, connections: MysqlConnections):
         self._connections = connections
-        self._loader: _Loader | None = None  # the last one, which remembers values
+        self._loader: Loader | None = None  # the last one, which remembers values
 
-    def _loading(self, association: Association) -> _Loader:
+    def _loading(self, association: Association) -> Loader:
         loader = self._loader
         if loader is None or loader.association != association:
-            loader = self._loader = _Loader(association)
+            loader = self._loader = Loader(association)
         return loader
 
     def create(self, layout: Layout) -> None:
@@ -94,7 +94,7 @@ class MysqlTables(MysqlRowSource, MysqlRowTarget):
         MysqlRowTarget.__init__(self, connections)
 
 
-class _Loader(RowsText):
+class Loader(RowsText):
     """Turns documents into rows of one table, and refuses whatever would be lost on the way."""
 
     def __init__(self, association: Association):
@@ -184,7 +184,7 @@ class _Loader(RowsText):
 
 def _load(
     session: MysqlSession,
-    loader: _Loader,
+    loader: Loader,
     columns: Sequence[Texts],
     data: bytes | None,
     documents: Sequence[Document],
@@ -201,7 +201,7 @@ def _load(
         raise _located(session, loader, columns, documents, error) from None
 
 
-def _insert(session: MysqlSession, loader: _Loader, columns: Sequence[Texts]) -> None:
+def _insert(session: MysqlSession, loader: Loader, columns: Sequence[Texts]) -> None:
     for statement in loader.inserts(columns):
         session.verbatim(statement)
         warned = session.warned()
@@ -211,7 +211,7 @@ def _insert(session: MysqlSession, loader: _Loader, columns: Sequence[Texts]) ->
 
 def _located(
     session: MysqlSession,
-    loader: _Loader,
+    loader: Loader,
     columns: Sequence[Texts],
     documents: Sequence[Document],
     error: Exception,

@@ -21,6 +21,7 @@ from platform_store.records import Index
 from platform_store.sqltypes import parse_type
 from platform_store.stores import mysql_ddl as ddl
 from platform_store.stores import mysql_metadata as metadata
+from platform_store.stores import mysql_own_tables as own
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import DuplicateKey, ForeignTable, NotEmpty, StaleAssociation
 from platform_store.stores.mysql import MysqlConnections
@@ -43,21 +44,20 @@ class MysqlCatalog:
         self._own = threading.local()  # the session of the schema change a thread is making
         with connections.lease() as session:
             self._read_settings(session)
-            for statement in sql.CREATE_OWN_TABLES:
+            for statement in own.CREATE_OWN_TABLES:
                 session.execute(statement)
-            ready = all(session.rows(one) for one in (sql.JOURNAL_IS_CURRENT, sql.STATE_IS_CURRENT, sql.HAS_STATE_ROW))
+            ready = all(session.rows(one) for one in (*dict(own.UPGRADES), own.HAS_STATE_ROW))
         if not ready:
             self._make_ready()
 
     def _make_ready(self) -> None:
         """Brings the library's own tables to what this version needs."""
         with self.schema_lock(), self._session() as session:
-            if not session.rows(sql.JOURNAL_IS_CURRENT):
-                session.execute(sql.UPGRADE_JOURNAL)
-            if not session.rows(sql.STATE_IS_CURRENT):
-                session.execute(sql.UPGRADE_STATE)
-            if not session.rows(sql.HAS_STATE_ROW):
-                session.execute(sql.INSERT_STATE_ROW)
+            for question, upgrade in own.UPGRADES:
+                if not session.rows(question):
+                    session.execute(upgrade)
+            if not session.rows(own.HAS_STATE_ROW):
+                session.execute(own.INSERT_STATE_ROW)
 
     def _read_settings(self, session: MysqlSession) -> None:
         ((version, packet, collation, lower_case, sql_mode),) = session.rows(_SETTINGS)
@@ -75,7 +75,7 @@ class MysqlCatalog:
                 f"the database's default collation is {collation}: ALTER DATABASE ... CHARACTER SET utf8mb4",
                 key="mysql.database",
             )
-        # PyMySQL writes bytes in hexadecimal, so a document takes twice its size in a packet.
+        # A document takes up to twice its size in a packet: in hexadecimal, or with escapes.
         self.max_image_bytes = (int(packet) - 64 * 1024) // 2
 
     # The catalog

@@ -208,6 +208,11 @@ class _Result(MySQLResult):
     Its rows are read many at a time.
     """
 
+    def __init__(self, connection: Any):
+        super().__init__(connection)
+        self._decoders: Sequence[Decoder] = ()
+        self._kept: list[tuple[Any, ...]] = []
+
     def _read_load_local_packet(self, _file_name: object) -> None:
         connection: Any = self.connection
         connection.send_upload()
@@ -220,27 +225,37 @@ class _Result(MySQLResult):
         self.fields, self.description, self._decoders = _described(definitions, connection.encoding)
 
     def _read_rowdata_packet(self) -> None:
-        connection: Any = self.connection
         values: list[bytes | None] = []
-        while True:
-            taken, packets = text.take(connection._rfile.peek(), values)
-            if taken:
-                connection._rfile.read(taken)
-                connection._next_seq_id = (connection._next_seq_id + packets) % 256
-            packet = connection._read_packet()  # the end, or what had not arrived whole
-            if self._check_packet_is_eof(packet):  # type: ignore[attr-defined]  # private
-                break
-            data = packet.get_all_data()
-            text.take_row(data, 0, len(data), values)
+        while self._arrived(values):
+            pass
         self.connection = None
         self.rows = text.rows(values, self._decoders)
         self.affected_rows = len(self.rows)
 
-    def _read_row_from_packet(self, packet: Any) -> tuple[Any, ...]:
-        values: list[bytes | None] = []
+    def _read_rowdata_packet_unbuffered(self) -> tuple[Any, ...] | None:
+        """The next row. Those that have arrived with it are kept for the next calls."""
+        if not self._kept and self.unbuffered_active:
+            values: list[bytes | None] = []
+            if not self._arrived(values):
+                self.unbuffered_active = False
+                self.connection = None
+            self._kept = list(reversed(text.rows(values, self._decoders)))
+        return self._kept.pop() if self._kept else None
+
+    def _arrived(self, values: list[bytes | None]) -> bool:
+        """Adds the values of the rows that have arrived, waiting for one if need be; False where it was the last."""
+        connection: Any = self.connection
+        taken, packets = text.take(connection._rfile.peek(), values)
+        if taken:
+            connection._rfile.read(taken)
+            connection._next_seq_id = (connection._next_seq_id + packets) % 256
+            return True
+        packet = connection._read_packet()  # the end, or what has not arrived whole
+        if self._check_packet_is_eof(packet):  # type: ignore[attr-defined]  # private
+            return False
         data = packet.get_all_data()
         text.take_row(data, 0, len(data), values)
-        return text.rows(values, self._decoders)[0]
+        return True
 
 
 class Connection(_Base):

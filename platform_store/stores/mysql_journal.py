@@ -1,6 +1,7 @@
 """The journal's own statements on MySQL and MariaDB: what happens to entries once their transaction is over.
 
-Entries are written by :class:`~platform_store.stores.mysql_rows.MysqlTransaction`, in the transaction of their rows.
+Entries are written in the transaction of their rows, by
+:class:`~platform_store.stores.mysql_transaction.MysqlTransaction`.
 Nothing here rests on the clock but how soon work is done: times only decide which entries are looked at.
 """
 
@@ -19,9 +20,9 @@ from platform_store.errors import TransientError, Unavailable, ValueRejected
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import Backlog, DuplicateKey, Entry, Position, Version
-from platform_store.stores.mysql import MysqlConnections
-from platform_store.stores.mysql_session import MysqlSession
-from platform_store.stores.mysql_sql import DONE_INTENT, JOURNAL, OPEN_INTENT, PENDING, SET_ASIDE, STATE
+from platform_store.stores.mysql_hold import MysqlHold
+from platform_store.stores.mysql_session import MysqlSession, Statement
+from platform_store.stores.mysql_sql import DONE_INTENT, JOURNAL, KEPT, OPEN_INTENT, PENDING, SET_ASIDE, STATE
 
 T = TypeVar("T")
 
@@ -31,10 +32,10 @@ _PATIENCE = 1  # seconds that the sweeper waits for a bulk write under way: it c
 
 _OLD_ENOUGH = "j.written_at <= CURRENT_TIMESTAMP(3) - INTERVAL %s SECOND"
 _WITH_NAME = f"FROM {JOURNAL} AS j JOIN {sql.CATALOG} AS c ON c.id = j.table_id"
-_DUE = (
-    f"SELECT j.id, c.name, j.row_key {_WITH_NAME} "
-    f"WHERE j.id > %s AND j.state = %s AND {_OLD_ENOUGH} ORDER BY j.id LIMIT %s"
-)
+_DUE = f"SELECT j.id, c.name, j.row_key {_WITH_NAME} WHERE j.id > %s AND {{}} AND {_OLD_ENOUGH} ORDER BY j.id LIMIT %s"
+_DUE_FIRST = _DUE.format(f"j.state = {PENDING}")
+_DUE_AGAIN = _DUE.format(f"(j.state = {SET_ASIDE} OR j.state = {KEPT} AND ({sql.HELD_BY}) IS NULL)")
+_OPEN_INTENTS = f"SELECT id FROM {JOURNAL} WHERE state = {OPEN_INTENT} AND id < %s ORDER BY id LIMIT 1000"
 _INTENTS = f"SELECT j.id FROM {JOURNAL} AS j WHERE j.state = %s AND {_OLD_ENOUGH} ORDER BY j.id LIMIT 1000"
 # Not waited for: a writer that holds it is at work.
 _LOCK_INTENT = f"SELECT table_id, row_key FROM {JOURNAL} WHERE id = %s AND state = {OPEN_INTENT} FOR UPDATE NOWAIT"
@@ -44,7 +45,7 @@ _STRAYS = (
 )
 _BACKLOG = (
     f"SELECT state, COUNT(*), COALESCE(SUM(size), 0), MIN(id) FROM {JOURNAL} "
-    f"WHERE state IN ({PENDING}, {SET_ASIDE}) GROUP BY state"
+    f"WHERE state IN ({PENDING}, {SET_ASIDE}, {KEPT}) GROUP BY state"
 )
 _AGE = f"SELECT TIMESTAMPDIFF(MICROSECOND, written_at, CURRENT_TIMESTAMP(3)) / 1e6 FROM {JOURNAL} WHERE id = %s"
 _CAUSES = f"SELECT cause, COUNT(*) FROM {JOURNAL} WHERE state = {SET_ASIDE} GROUP BY cause ORDER BY cause"
@@ -55,17 +56,14 @@ _LEASE = (
 _RELEASE = f"UPDATE {STATE} SET owner = NULL WHERE id = 1 AND owner = %s"
 
 
-class MysqlJournal:
+class MysqlJournal(MysqlHold):
     """See :class:`platform_store.stores.base.JournalStore`."""
-
-    def __init__(self, connections: MysqlConnections):
-        self._connections = connections
 
     # Entries on their way
 
-    def due(self, after: int, limit: int, *, seconds: float, set_aside: bool) -> list[Version]:
+    def due(self, after: int, limit: int, *, seconds: float, again: bool) -> list[Version]:
         with self._connections.lease() as session:
-            rows = session.rows(_DUE, [after, SET_ASIDE if set_aside else PENDING, seconds, limit])
+            rows = session.rows(_DUE_AGAIN if again else _DUE_FIRST, [after, seconds, limit])
         return [Version(revision, table, bson.decode(row_key)["_id"]) for revision, table, row_key in rows]
 
     def load(self, revisions: Sequence[int]) -> list[Entry]:
@@ -77,7 +75,7 @@ class MysqlJournal:
             wanted = fitting or [row[0] for row in sizes[:1]]
             if not wanted:
                 return []
-            condition = f"j.id IN ({sql.placeholders(len(wanted))}) AND j.state IN ({PENDING}, {SET_ASIDE})"
+            condition = f"j.id IN ({sql.placeholders(len(wanted))}) AND j.state IN ({PENDING}, {SET_ASIDE}, {KEPT})"
             rows = session.rows(
                 f"SELECT j.id, c.name, j.row_key, j.document {_WITH_NAME} WHERE {condition} ORDER BY j.id", wanted
             )
@@ -89,7 +87,7 @@ class MysqlJournal:
         with self._transaction() as session:
             if session.server != server:
                 raise Unavailable("mysql", "it was started anew meanwhile")
-            remove_entries(session, revisions)
+            remove_entries(session, revisions, keep=True)
 
     def set_aside(self, causes: Mapping[int, int]) -> None:
         with self._connections.lease() as session:
@@ -97,7 +95,7 @@ class MysqlJournal:
                 for batch in _batches([revision for revision, its in causes.items() if its == cause]):
                     session.execute(
                         f"UPDATE {sql.entries_by_id(len(batch))} SET j.state = {SET_ASIDE}, j.cause = %s "
-                        f"WHERE j.state IN ({PENDING}, {SET_ASIDE})",
+                        f"WHERE j.state IN ({PENDING}, {SET_ASIDE}, {KEPT})",
                         [*batch, cause],
                     )
 
@@ -108,14 +106,20 @@ class MysqlJournal:
     def backlog(self) -> Backlog:
         with self._connections.lease() as session:
             states = {row[0]: row[1:] for row in session.rows(_BACKLOG)}
-            oldest = min((first for _, _, first in states.values()), default=None)
-            age = session.rows(_AGE, [oldest]) if oldest is not None else ()
+            kept = int(states.pop(KEPT, (0,))[0])
+            ages = {
+                state: max(0.0, float(age))
+                for state, (_, _, first) in states.items()
+                for (age,) in session.rows(_AGE, [first])
+            }
             causes = dict(session.rows(_CAUSES)) if SET_ASIDE in states else {}
         return Backlog(
             entries=sum(int(count) for count, _, _ in states.values()),
             bytes=sum(int(size) for _, size, _ in states.values()),
-            oldest_seconds=max(0.0, float(age[0][0])) if age else None,
+            oldest_seconds=max(ages.values(), default=None),
             set_aside=causes,
+            kept=kept,
+            late_seconds=ages.get(PENDING),
         )
 
     def oldest(self) -> int | None:
@@ -135,6 +139,10 @@ class MysqlJournal:
         with self._connections.lease() as session:
             rows = session.rows(_INTENTS, [DONE_INTENT if done else OPEN_INTENT, seconds])
         return [row[0] for row in rows]
+
+    def open_intents(self, below: int) -> list[int]:
+        with self._connections.lease() as session:
+            return [row[0] for row in session.rows(_OPEN_INTENTS, [below])]
 
     def withdraw(self, revision: int, clear: Callable[[str, Sequence[Any]], None]) -> bool:
         try:
@@ -227,16 +235,26 @@ def parse_operation(operation: str) -> tuple[int, bytes]:
     return int(found[1]), bytes.fromhex(found[2])
 
 
-def remove_entries(session: MysqlSession, revisions: Sequence[int]) -> None:
+def remove_entries(session: MysqlSession, revisions: Sequence[int], *, keep: bool = False) -> None:
     """Removes rows of the journal, in the caller's transaction: the only way in which any goes.
 
     It notes how far any were ever removed (what absence proves, see outcome()), and counts, so that a query which looks
-    at MongoDB first and at the journal after it knows whether anything went away in between.
+    at MongoDB first and at the journal after it knows whether anything went away in between. The note's lock comes
+    first, so that whoever begins to hold the journal has seen the end of this, or is seen here.
+
+    ``keep``: while the journal is held, documents stay, for the backup alone.
     """
-    if revisions:
-        session.execute(sql.NOTE_REMOVAL, [max(revisions)])
+    if not revisions:
+        return
+    _, held = session.run(Statement(sql.NOTE_REMOVAL, [max(revisions)]), Statement(sql.HELD_BY))
+    kept = keep and held.rows != ((None,),)
     for batch in _batches(revisions):
-        session.execute(f"DELETE j FROM {sql.entries_by_id(len(batch))}", batch)
+        entries = sql.entries_by_id(len(batch))
+        if kept:
+            session.execute(f"UPDATE {entries} SET j.state = {KEPT} WHERE j.state IN ({PENDING}, {SET_ASIDE})", batch)
+        session.execute(
+            f"DELETE j FROM {entries} WHERE j.state <> {KEPT}" if kept else f"DELETE j FROM {entries}", batch
+        )
 
 
 def awaited(session: MysqlSession, association: Association, keys: Sequence[KeyValues]) -> set[KeyValues]:

@@ -5,10 +5,13 @@ With backslash escapes: the sql_mode of our own sessions allows them, and a serv
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+
+_MAX_HEXADECIMAL: Final = 64 * 1024  # bytes
 
 
 def fill(template: bytes, values: Sequence[object]) -> bytes:
@@ -17,13 +20,18 @@ def fill(template: bytes, values: Sequence[object]) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    if "'" in text or "\\" in text:  # MySQL needs no more; drivers escape more to make logs readable
-        text = text.replace("\\", "\\\\").replace("'", "''")
-    return f"'{text}'".encode()
+    if "'" in text or "\\" in text or "\0" in text:  # MySQL needs no more; drivers escape more to make logs readable
+        text = text.replace("\\", "\\\\").replace("'", "''").replace("\0", "\\0")
+    return b"'%b'" % text.encode()
 
 
 def _bytes(data: bytes) -> bytes:
-    """In half the space of hexadecimal digits."""
+    """Hexadecimal: of a statement that is no text MySQL cannot show the list of its processes.
+
+    Large ones as they are: twice their size might be more than the server takes in a packet.
+    """
+    if len(data) <= _MAX_HEXADECIMAL:
+        return b"X'%b'" % hexlify(data)
     return b"_binary'%b'" % data.replace(b"\\", b"\\\\").replace(b"'", b"''")
 
 
@@ -47,7 +55,7 @@ _LITERALS: Mapping[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"NULL",
     Decimal: lambda number: f"{number:f}".encode(),
     float: _float,
-    datetime: lambda moment: f"'{moment}'".encode(),
+    datetime: lambda moment: b"'%b'" % moment.isoformat(" ").encode(),
     date: lambda day: f"'{day}'".encode(),
 }
 """Of stored values, which are finite and have no time zone; ``bool`` before ``int``, ``datetime`` before ``date``."""

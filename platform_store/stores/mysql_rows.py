@@ -38,13 +38,13 @@ class MysqlRowStore(MysqlCatalog):
     stages = True
     journal: MysqlJournal
 
-    def __init__(self, config: MysqlConfig):
-        connections = MysqlConnections(config)
+    def __init__(self, config: MysqlConfig, *, watched: bool = False):
+        connections = MysqlConnections(config, watched=watched)
         with contextlib.ExitStack() as undo:
             undo.callback(connections.close)
             super().__init__(connections, config.database)
             undo.pop_all()
-        self.journal = MysqlJournal(connections)
+        self.journal = MysqlJournal(connections, config.database)
         self.bulk = MysqlTables(connections)
         self.jobs = MysqlJobs(connections)
 
@@ -98,6 +98,9 @@ class MysqlRowStore(MysqlCatalog):
     def findings(self) -> list[Finding]:
         with self._connections.lease() as session:
             return findings(session)
+
+    def pool(self) -> tuple[int, int]:
+        return self._connections.in_use()
 
     def close(self) -> None:
         self._connections.close()

@@ -53,7 +53,7 @@ class MysqlQuerySession:
     def __init__(self, connections: MysqlConnections):
         self._connections = connections
         self._ending = threading.RLock()
-        self._closed = self._cancelled = False
+        self._closed = self._cancelled = self._begun = False
         self._lost: Unavailable | None = None
         self._scratches: dict[str, Stager] = {}
         self._stream: _Stream | None = None
@@ -107,9 +107,8 @@ class MysqlQuerySession:
     def begin(self, associations: Sequence[Association]) -> None:
         epochs = {association.table_id: association for association in associations}
         with self._at_work(self._theirs) as session:
-            session.verbatim("COMMIT")  # SET TRANSACTION is refused inside one
-            for statement in sql.BEGIN_SNAPSHOT:
-                session.verbatim(statement)
+            self._begun = True
+            session.verbatim(sql.BEGIN_SNAPSHOT)  # ends an earlier one
             for table_id, association in epochs.items():
                 if session.rows(sql.EPOCH, [table_id]) != ((association.epoch,),):
                     raise StaleAssociation(association.name)
@@ -187,7 +186,8 @@ class MysqlQuerySession:
     def _clear(self, session: MysqlSession) -> None:
         """Makes the connection one that others can lease, or gives it up."""
         try:
-            session.verbatim("COMMIT")  # of nothing but scratch tables, whose rows a ROLLBACK would take out one by one
+            if self._begun:  # with nothing but scratch tables, whose rows a ROLLBACK would take out one by one
+                session.verbatim("COMMIT")
             if self._scratches:
                 names = ", ".join(_quoted(name) for name in self._scratches)
                 session.verbatim(f"DROP TEMPORARY TABLE IF EXISTS {names}")

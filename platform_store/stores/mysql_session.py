@@ -14,7 +14,8 @@ from platform_store.stores.mysql_literals import fill
 from platform_store.stores.mysql_wire import RowSplitter, Split
 
 _BEGIN = "START TRANSACTION"
-_MAX_STATEMENT = 512 * 1024  # bytes of one multi-row statement, characters of statements packed together
+_MAX_STATEMENT = 512 * 1024  # bytes of one multi-row statement
+_MAX_PACKET = _MAX_STATEMENT + 128 * 1024  # bytes of statements packed together
 
 
 class Answer(NamedTuple):
@@ -110,7 +111,7 @@ class MysqlSession:
             texts = [self._text(statement.sql, statement.parameters) for statement in waiting]
         self._receive()
         answers: list[Answer] = []
-        if sum(map(len, texts)) > _MAX_STATEMENT:
+        if sum(map(len, texts)) > _MAX_PACKET:
             for statement, text in zip(waiting, texts, strict=True):
                 answers += self._receive()
                 self._send(text, [statement])
@@ -196,7 +197,7 @@ class MysqlSession:
         ``innodb_autoinc_lock_mode`` says (MySQL manual, "AUTO_INCREMENT Handling in InnoDB").
         """
         numbers: list[int] = []
-        statements = _inserts(head, rows)
+        statements = inserts(head, rows)
         self.send()
         with translated():
             following = next(statements, None)  # made while the server is at work
@@ -215,13 +216,13 @@ class MysqlSession:
         rows: Sequence[tuple[str, Sequence[object]]],
         failed: Callable[[int, Exception], Exception],
     ) -> None:
-        """As :meth:`insert_rows`, of rows that MySQL numbers not; the last statement is only sent.
+        """As :meth:`insert_rows`, of rows that MySQL gives no number; the last statement is only sent.
 
         ``failed`` is also told how many rows are in, by statements before.
         """
         before = 0
         with translated():
-            for statement, count in _inserts(head, rows):
+            for statement, count in inserts(head, rows):
                 self.later(Statement(statement, failed=partial(failed, before)))
                 self.send()
                 before += count
@@ -305,8 +306,8 @@ def _raised_by(judge: Callable[[Answer], None], answer: Answer) -> Exception | N
     return None
 
 
-def _inserts(head: str, rows: Iterable[tuple[str, Sequence[object]]]) -> Iterator[tuple[bytes, int]]:
-    """Multi-row INSERTs of bounded size, and how many rows each has."""
+def inserts(head: str, rows: Iterable[tuple[str, Sequence[object]]]) -> Iterator[tuple[bytes, int]]:
+    """Multi-row INSERTs of bounded size, and how many rows each has. A row beyond the bound has one of its own."""
     start = fill(head.encode(), ())
     templates: dict[str, bytes] = {}
     parts: list[bytes] = []
@@ -314,11 +315,11 @@ def _inserts(head: str, rows: Iterable[tuple[str, Sequence[object]]]) -> Iterato
     for template, row in rows:
         encoded = templates.get(template) or templates.setdefault(template, template.encode())
         part = fill(encoded, row)
-        parts.append(part)
-        size += len(part)
-        if size >= _MAX_STATEMENT:
+        if parts and size + len(part) > _MAX_STATEMENT:
             yield start + b", ".join(parts), len(parts)
             parts, size = [], 0
+        parts.append(part)
+        size += len(part)
     if parts:
         yield start + b", ".join(parts), len(parts)
 

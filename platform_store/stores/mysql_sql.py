@@ -22,91 +22,11 @@ STATE = OWN_PREFIX + "state"
 JOB = OWN_PREFIX + "job"
 JOB_PART = OWN_PREFIX + "job_part"
 
-PENDING, OPEN_INTENT, DONE_INTENT, SET_ASIDE = 0, 1, 2, 3
-"""States of a journal row. An intent announces the documents of many new rows and holds none itself."""
+PENDING, OPEN_INTENT, DONE_INTENT, SET_ASIDE, KEPT = 0, 1, 2, 3, 4
+"""States of a journal row. An intent announces the documents of many new rows and holds none itself; a kept entry is
+confirmed in MongoDB, and stays for a backup alone. It still is the document of its revision."""
 
-CREATE_OWN_TABLES = (
-    f"""
-    CREATE TABLE IF NOT EXISTS {CATALOG} (
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-        name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE,
-        epoch BIGINT UNSIGNED NOT NULL,
-        state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-        storage_format INT UNSIGNED NOT NULL,
-        definition LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL
-    ) ENGINE=InnoDB COMMENT='platform_store: one row for each logical table'
-    """,
-    f"""
-    CREATE TABLE IF NOT EXISTS {JOURNAL} (
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-        table_id BIGINT UNSIGNED NOT NULL,
-        row_key BLOB NOT NULL,
-        epoch BIGINT UNSIGNED NOT NULL,
-        nonce BINARY(16) NOT NULL,
-        written_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
-        state TINYINT UNSIGNED NOT NULL DEFAULT 0,
-        cause INT NULL,
-        size INT UNSIGNED NOT NULL DEFAULT 0,
-        document LONGBLOB NULL,
-        KEY by_state (state, size)
-    ) ENGINE=InnoDB COMMENT='platform_store: documents not yet confirmed in MongoDB. Never truncate or drop'
-    """,
-    f"""
-    CREATE TABLE IF NOT EXISTS {STATE} (
-        id TINYINT UNSIGNED NOT NULL PRIMARY KEY,
-        owner BINARY(16) NULL,
-        lease TIMESTAMP(3) NULL,
-        removed_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
-        removals BIGINT UNSIGNED NOT NULL DEFAULT 0,
-        ceiling BIGINT UNSIGNED NOT NULL DEFAULT 0,
-        server VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL
-    ) ENGINE=InnoDB COMMENT='platform_store: one row, what its processes agree on'
-    """,
-    f"""
-    CREATE TABLE IF NOT EXISTS {JOB} (
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-        kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-        name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-        status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-        unfinished VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
-        owner BINARY(16) NULL,
-        lease TIMESTAMP(3) NULL,
-        heard TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
-        spec LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-        state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-        UNIQUE KEY one_at_a_time (kind, unfinished)
-    ) ENGINE=InnoDB COMMENT='platform_store: one row for each long operation'
-    """,
-    f"""
-    CREATE TABLE IF NOT EXISTS {JOB_PART} (
-        job BIGINT UNSIGNED NOT NULL,
-        number INT UNSIGNED NOT NULL,
-        done BOOLEAN NOT NULL DEFAULT FALSE,
-        state LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-        PRIMARY KEY (job, number)
-    ) ENGINE=InnoDB COMMENT='platform_store: how far the parts of a long operation are'
-    """,
-)
-JOURNAL_IS_CURRENT = (
-    "SELECT 1 FROM information_schema.COLUMNS "
-    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{JOURNAL}' AND COLUMN_NAME = 'size'"
-)
-UPGRADE_JOURNAL = (  # from before there was anything to sweep; its entries stay
-    f"ALTER TABLE {JOURNAL} "
-    "ADD COLUMN written_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
-    "ADD COLUMN state TINYINT UNSIGNED NOT NULL DEFAULT 0, ADD COLUMN cause INT NULL, "
-    "ADD COLUMN size INT UNSIGNED NOT NULL DEFAULT 0, ADD KEY by_state (state, size), "
-    "DROP KEY by_row, DROP KEY by_nonce"
-)
-STATE_IS_CURRENT = (
-    "SELECT 1 FROM information_schema.COLUMNS "
-    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{STATE}' AND COLUMN_NAME = 'removals'"
-)
-UPGRADE_STATE = (  # from before removals were counted
-    f"ALTER TABLE {STATE} ADD COLUMN removals BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER removed_to"
-)
-HAS_STATE_ROW = f"SELECT 1 FROM {STATE}"
-INSERT_STATE_ROW = f"INSERT INTO {STATE} (id) VALUES (1)"
+HELD_BY = f"SELECT held_by FROM {STATE} WHERE id = 1"
 REMOVALS = f"SELECT removals FROM {STATE} WHERE id = 1"
 NOTE_REMOVAL = f"UPDATE {STATE} SET removed_to = GREATEST(removed_to, %s), removals = removals + 1 WHERE id = 1"
 
@@ -132,17 +52,17 @@ DONE_INTENTS = f"SELECT id FROM {JOURNAL} WHERE table_id = %s AND state = {DONE_
 _WITH_DOCUMENT = f"FROM {JOURNAL} WHERE table_id = %s AND state IN ({PENDING}, {SET_ASIDE})"
 PENDING_SIZES = f"SELECT id, size {_WITH_DOCUMENT} AND id > %s ORDER BY id LIMIT %s"
 PENDING_DOCUMENTS = f"SELECT id, row_key, document {_WITH_DOCUMENT} AND id BETWEEN %s AND %s ORDER BY id"
-BEGIN_SNAPSHOT = (
-    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-)
+BEGIN_SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"  # where REPEATABLE READ is the session's
 
 _DATE_CASTS = {"DATE": "DATE", "DATETIME": "DATETIME"}
 
 KEYS_OF_ENTRIES = (
-    f"SELECT row_key FROM {JOURNAL} WHERE table_id = %s AND state IN ({PENDING}, {SET_ASIDE}) AND row_key IN "
+    f"SELECT row_key FROM {JOURNAL} WHERE table_id = %s AND state IN ({PENDING}, {SET_ASIDE}, {KEPT}) AND row_key IN "
 )
 KEYS_OF_INTENTS = f"SELECT row_key FROM {JOURNAL} WHERE table_id = %s AND state = {OPEN_INTENT}"
+
+
+_ALLOCATED = "LAST_INSERT_ID()"  # the first number of the INSERT that was the connection's last to get any
 
 
 def entries_by_id(count: int) -> str:
@@ -175,6 +95,8 @@ def key_sql(association: Association, keys: Sequence[KeyValues]) -> tuple[str, l
 
 
 def key_parameters(association: Association, key: KeyValues) -> list[Any]:
+    if len(key) == 1:
+        return [association.key_columns[0].codec.to_sql(key[0])]
     return [column.codec.to_sql(part) for column, part in zip(association.key_columns, key, strict=True)]
 
 
@@ -284,10 +206,10 @@ def _revision(association: Association, alias: str = "t") -> str:
 
 
 def _is_pending(association: Association, alias: str = "t", entry: str = "j") -> str:
-    """Whether ``entry`` is the pending entry of the revision that ``alias`` shows."""
+    """Whether ``entry`` is the entry of the revision that ``alias`` shows, with its document."""
     revision = f"{alias}.{quote(REVISION)}"
     discarded = f" AND {revision} > {association.discarded_at:d}" if association.discarded_at else ""
-    return f"{entry}.id = {revision} AND {entry}.state IN ({PENDING}, {SET_ASIDE}){discarded}"
+    return f"{entry}.id = {revision} AND {entry}.state IN ({PENDING}, {SET_ASIDE}, {KEPT}){discarded}"
 
 
 def select_key_rows(association: Association, alias: str) -> str:
@@ -336,24 +258,27 @@ def delete_rows(association: Association, condition: str) -> str:
 
 
 def stamp_one(association: Association) -> str:
+    """Stamps one row; the parameters are its place in the INSERT that allocated revisions last, and its key."""
     condition = " AND ".join(f"t.{quote(name)} = %s" for name in association.key_names)
-    return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, '%s')} WHERE {condition}"
-
-
-def stamp_last(association: Association) -> str:
-    """Stamps one row with the revision of the entry that this connection has just journalled."""
-    condition = " AND ".join(f"t.{quote(name)} = %s" for name in association.key_names)
-    return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, 'LAST_INSERT_ID()')} WHERE {condition}"
+    return f"UPDATE {quote(association.name)} AS t SET {_stamp(association, f'{_ALLOCATED} + %s')} WHERE {condition}"
 
 
 def stamp_many(association: Association, count: int) -> str:
-    """Stamps ``count`` rows; the parameters are revision and key parts, row after row."""
+    """As :func:`stamp_one`, of ``count`` rows; the parameters are place and key parts, row after row."""
     casts = [_derived(column) for column in association.key_columns]
     first = ", ".join(["%s AS r", *(f"{cast} AS k{number}" for number, cast in enumerate(casts))])
     rest = ", ".join(["%s", *casts])
     derived = " UNION ALL ".join([f"SELECT {first}", *[f"SELECT {rest}"] * (count - 1)])
     on = " AND ".join(f"t.{quote(name)} = v.k{number}" for number, name in enumerate(association.key_names))
-    return f"UPDATE {quote(association.name)} AS t JOIN ({derived}) AS v ON {on} SET {_stamp(association, 'v.r')}"
+    revision = _stamp(association, f"{_ALLOCATED} + v.r")
+    return f"UPDATE {quote(association.name)} AS t JOIN ({derived}) AS v ON {on} SET {revision}"
+
+
+def stamp_run(association: Association) -> str:
+    """Stamps rows of consecutive keys; the parameters are the first one's place, its key twice, and the last key."""
+    key = f"t.{quote(association.key_names[0])}"
+    revision = _stamp(association, f"{_ALLOCATED} + %s + ({key} - %s)")
+    return f"UPDATE {quote(association.name)} AS t SET {revision} WHERE {key} BETWEEN %s AND %s"
 
 
 def stamp_alike(association: Association, condition: str) -> str:

@@ -20,6 +20,7 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
+from platform_store.halves import id_alone
 from platform_store.names import quote
 from platform_store.rows import NewRow, Selection
 from platform_store.search import Search
@@ -36,7 +37,7 @@ from platform_store.stores.base import (
 from platform_store.stores.mysql_exact import exact_many
 from platform_store.stores.mysql_fetch import KEYS_PER_STATEMENT, batches, fetch_many, found, in_order
 from platform_store.stores.mysql_journal import MysqlJournal, awaited, operation_id
-from platform_store.stores.mysql_session import Answer, MysqlSession, Statement
+from platform_store.stores.mysql_session import Answer, MysqlSession, Statement, inserts
 
 _SAVEPOINT = "SAVEPOINT one_change"
 
@@ -44,6 +45,11 @@ _SAVEPOINT = "SAVEPOINT one_change"
 def _judge_stamped(association: Association, expected: int, answer: Answer) -> None:
     if answer.matched != expected:
         raise Diverged(f"a revision matched {answer.matched} rows, not {expected}", table=association.name)
+
+
+def _note_numbers(revisions: list[int], answer: Answer) -> None:
+    """The values of one INSERT are consecutive, see :meth:`MysqlSession.insert_rows`."""
+    revisions.extend(range(answer.last_id, answer.last_id + answer.matched))
 
 
 def _judge_deleted(association: Association, expected: int, answer: Answer) -> None:
@@ -267,61 +273,68 @@ class MysqlTransaction:
         return exact_many(self._session, association, columns, keys)
 
     def record(
-        self, association: Association, entries: Sequence[tuple[KeyValues, bytes | None]], *, fresh: bool = False
+        self,
+        association: Association,
+        entries: Sequence[tuple[KeyValues, bytes | None]],
+        *,
+        fresh: bool = False,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Entry]:
         identifiers = [association.encode_id(key) for key, _ in entries]
         rows = [
             (
                 association.table_id,
                 association.epoch,
-                bson.encode({"_id": identifier}),
+                (image and id_alone(image)) or bson.encode({"_id": identifier}),
                 self._nonce,
                 0 if image is None else len(image),
                 image,
             )
             for identifier, (_, image) in zip(identifiers, entries, strict=True)
         ]
-        if len(rows) == 1:
-            revisions = [self._record_one(association, entries[0][0], rows[0])]
-        else:
-            revisions = self._session.insert_rows(sql.INSERT_ENTRIES, [(sql.ENTRY, row) for row in rows])
-            changed = zip(entries, revisions, strict=True)
-            self._stamp(association, [(key, revision) for (key, image), revision in changed if image is not None])
+        revisions: list[int] = []
+        first = 0
+        for statement, count in inserts(sql.INSERT_ENTRIES, ((sql.ENTRY, row) for row in rows)):
+            self._session.later(Statement(statement, judge=partial(_note_numbers, revisions)))
+            stay = [
+                (key, place) for place, (key, image) in enumerate(entries[first : first + count]) if image is not None
+            ]
+            self._stamp(association, stay)
+            self._session.send()
+            first += count
+        if meanwhile is not None:
+            meanwhile()
+        self._session.flush()
         self._first_revision = self._first_revision or revisions[0]
         return [
             Entry(revision, association.name, identifier, image, fresh)
             for revision, identifier, (_, image) in zip(revisions, identifiers, entries, strict=True)
         ]
 
-    def _record_one(self, association: Association, key: KeyValues, row: Sequence[object]) -> int:
-        """Journals one document and stamps its row in the same packet, by the number that MySQL remembers."""
-        journalled = Statement(sql.INSERT_ENTRIES + sql.ENTRY, row)
-        if row[-1] is None:
-            return self._session.run(journalled)[0].last_id
-        stamped = Statement(
-            sql.stamp_last(association),
-            sql.key_parameters(association, key),
-            partial(_judge_stamped, association, 1),
-        )
-        return self._session.run(journalled, stamped)[0].last_id
-
-    def _stamp(self, association: Association, revisions: Sequence[tuple[KeyValues, int]]) -> None:
+    def _stamp(self, association: Association, keys: Sequence[tuple[KeyValues, int]]) -> None:
+        """Stamps rows with the revisions that the last INSERT allocated, each with the one at its place."""
+        if _in_step(association, keys):
+            ((first,), place), ((last,), _) = keys[0], keys[-1]
+            judge = partial(_judge_stamped, association, len(keys))
+            self._session.later(Statement(sql.stamp_run(association), [place, first, first, last], judge))
+            return
         size = 500 if association.exact_keys else 1
-        for first in range(0, len(revisions), size):
-            batch = revisions[first : first + size]
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
             parameters: list[Any] = []
-            for key, revision in batch:
-                parameters += [revision, *sql.key_parameters(association, key)]
+            for key, place in batch:
+                parameters += [place, *sql.key_parameters(association, key)]
             statement = sql.stamp_one(association) if len(batch) == 1 else sql.stamp_many(association, len(batch))
             self._session.later(Statement(statement, parameters, partial(_judge_stamped, association, len(batch))))
-        self._session.send()
 
     def announce(self, association: Association, keys: Sequence[KeyValues]) -> int | None:
         self._session.flush()  # the rows are locked before their revision is given
         return self._journal.announce(association, [association.encode_id(key) for key in keys], self._nonce)
 
     def claim(self, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
-        if self._session.execute(sql.CLAIM_INTENT, [revision, self._nonce]) != 1:
+        # In this order: whoever begins to hold the journal then waits for the intents that are locked.
+        claimed, held = self._session.run(Statement(sql.CLAIM_INTENT, [revision, self._nonce]), Statement(sql.HELD_BY))
+        if claimed.matched != 1 or held.rows != ((None,),):
             return False
         self._first_revision = self._first_revision or revision
         for batch in batches(association, keys):
@@ -374,6 +387,16 @@ def _in_key_order(rows: list[tuple[KeyValues, NewRow]]) -> list[tuple[KeyValues,
         return sorted(rows, key=lambda row: row[0])
     except TypeError:  # a type whose stored values have no order
         return rows
+
+
+def _in_step(association: Association, keys: Sequence[tuple[KeyValues, int]]) -> bool:
+    """Whether the keys are consecutive integers, all there are in their range, as their places are."""
+    (column, *others) = association.key_columns
+    if others or column.type.base not in INTEGER_BITS or len(keys) < 2:
+        return False
+    first: Any
+    (first,), start = keys[0]
+    return all(key == (first + number,) and place == start + number for number, (key, place) in enumerate(keys))
 
 
 def _resettable(column: Column, row: NewRow) -> bool:

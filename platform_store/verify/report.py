@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from platform_store.records import Difference, Key, Progress, Verification
+from platform_store.records import Key, Progress
+from platform_store.verify.findings import Difference, Verification
 
 Side: TypeAlias = Literal["mysql", "mongodb"]
 

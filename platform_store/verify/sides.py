@@ -18,11 +18,11 @@ from platform_store.association import KeyValues
 from platform_store.errors import SchemaError, ValueRejected
 from platform_store.halves import CODEC_OPTIONS, split
 from platform_store.migration.compare import ROWS, Compared, Sides, Unequal, compare
-from platform_store.records import Difference, Verification
 from platform_store.shapes.shape import Shape
 from platform_store.stores.base import RowStore
 from platform_store.stores.bulk import Collections, Layout, Tables
 from platform_store.stores.documents import DocumentStore
+from platform_store.verify.findings import Difference, Verification
 from platform_store.verify.report import UNDECIDED, Asked, Found, Settled
 
 _ATTEMPTS = 3

@@ -11,10 +11,11 @@ from platform_store.association import Association, KeyValues
 from platform_store.catalog import Catalog
 from platform_store.errors import NotSupported, SchemaError, ValueRejected
 from platform_store.journal import Journal
-from platform_store.records import Key, Progress, Verification
+from platform_store.records import Key, Progress
 from platform_store.rows import whole_document
 from platform_store.stores.base import Fetched, RowStore
 from platform_store.stores.documents import DocumentStore
+from platform_store.verify.findings import Verification
 from platform_store.verify.highest import Highest
 from platform_store.verify.images import Images
 from platform_store.verify.report import Asked, Found, Settled, Side

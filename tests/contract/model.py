@@ -183,8 +183,10 @@ class Model:
         names = self._selected(columns)
         return iter([self._shown(self.rows[key], names) for key in self._range(start, stop)])
 
-    def read_collection(self, name: str, *, batch_size: int = 1000) -> Iterator[Values]:
-        documents = [(key, self._document(self.rows[key])) for key in sorted(self.rows)]
+    def read_collection(
+        self, name: str, start: Any = None, stop: Any = None, *, batch_size: int = 1000
+    ) -> Iterator[Values]:
+        documents = [(key, self._document(self.rows[key])) for key in self._range(start, stop)]
         return iter([{"_id": self._identifier(key), **document} for key, document in documents if document])
 
     def _range(self, start: Any, stop: Any) -> list[KeyParts]:

@@ -61,6 +61,16 @@ def test_a_job_that_has_ended_makes_way(jobs: JobStore, status: str) -> None:
     assert jobs.add("migrate", "a", {}, {}).id > job.id
 
 
+def test_doctor_says_what_has_failed(jobs: JobStore, platform: Platform) -> None:
+    job = jobs.add("migrate", "a", {}, {})
+    assert jobs.take(job.id, ME, 60)
+    assert [finding.ok for finding in platform.doctor() if finding.subject == "migrate a"] == [True]
+    assert jobs.save(job.id, ME, {"error": "kaputt"}, "failed")
+    (finding,) = [finding for finding in platform.doctor() if finding.subject == "migrate a"]
+    assert not finding.ok
+    assert finding.detail == f"job {job.id} has failed: kaputt"
+
+
 def test_of_many_that_add_one_gets_it(jobs: JobStore) -> None:
     def add(_: int) -> bool:
         try:

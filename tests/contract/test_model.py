@@ -426,6 +426,7 @@ class Calls(RuleBasedStateMachine):
         start, stop = data.draw(ranges(self.model))
         wanted = data.draw(columns(self.model))
         self._agree(self._platform(other), "scan", start, stop, columns=wanted, batch_size=size)
+        self._agree(self._platform(other), "read_collection", start, stop, batch_size=size)
 
     @rule(other=st.booleans())
     def reopen(self, other: bool) -> None:

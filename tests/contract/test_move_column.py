@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from platform_store import ColumnAttribute, Conflict, Index, Platform, Progress, SchemaError
+from platform_store import ColumnAttribute, Conflict, Index, Platform, Progress, SchemaError, ValueRejected
 from platform_store.records import Placement
 from tests.contract.conftest import Backend
 
@@ -225,3 +225,11 @@ def test_what_cannot_move(platform: Platform) -> None:
     platform.write("t", {"name": "eins"})
     with pytest.raises(Conflict, match="unique"):
         platform.write("t", {"name": "eins"})
+
+
+def test_a_pace_at_which_nothing_would_ever_move_is_refused(platform: Platform) -> None:
+    platform.create_table("t", COLUMNS, FLAGS["mysql"])
+    for pace in ({"batch_rows": 0}, {"batch_rows": -1}, {"max_rows_per_second": 0.0}, {"max_rows_per_second": -1.0}):
+        with pytest.raises(ValueRejected, match=next(iter(pace))):
+            platform.move_column("t", "note", "mongodb", **pace)
+    assert platform.jobs() == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+import threading
+from collections import UserDict
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -181,6 +183,68 @@ def test_a_failing_batch_says_what_was_written_before(customer: Platform) -> Non
     assert [row["name"] for row in customer.scan("customer")] == ["a", "b"]
 
 
+class Watched(UserDict[str, object]):
+    """A row that remembers which threads have looked at it."""
+
+    def __init__(self, number: int, **columns: object):
+        super().__init__({"id": number, "name": "n", "note": "旧", **columns})
+        self.threads: set[int] = set()
+
+    def __getitem__(self, name: str) -> object:
+        self.threads.add(threading.get_ident())
+        return super().__getitem__(name)
+
+
+def test_the_next_batch_of_a_list_is_checked_while_mongodb_is_at_work(customer: Platform, backend: Backend) -> None:
+    rows = [Watched(number) for number in range(1, 181)]
+    assert customer.write_many("customer", rows, batch_size=60) == WriteCounts(inserted=180)
+    assert [row["id"] for row in customer.scan("customer")] == list(range(1, 181))
+    own = {threading.get_ident()}
+    assert {*map(frozenset, (row.threads for row in rows[:60]))} == {frozenset(own)}
+    others = [row.threads - own for row in rows[60:]]
+    assert all(others) if backend.real else not any(others)
+
+
+@pytest.mark.parametrize("number", [61, 130], ids=["the second batch", "the third"])
+def test_a_list_with_a_row_that_is_refused(customer: Platform, number: int) -> None:
+    rows = [Watched(place, vip_level=128 if place == number else 1) for place in range(1, 181)]
+    with pytest.raises(ValueRejected) as caught:
+        customer.write_many("customer", rows, batch_size=60)
+    written = (number - 1) // 60 * 60
+    assert (caught.value.column, caught.value.key) == ("vip_level", number)
+    assert f"{written} rows inserted" in caught.value.__notes__[0]
+    assert [row["id"] for row in customer.scan("customer")] == list(range(1, written + 1))
+
+
+def test_a_definition_that_changes_while_the_next_batch_is_checked(customer: Platform, backend: Backend) -> None:
+    extended = threading.Event()
+
+    class First(Watched):
+        """Adds the column that its batch needs when it is looked at: on real servers by another thread."""
+
+        def __getitem__(self, name: str) -> object:
+            if self.threads and not extended.is_set():
+                extended.set()
+                with backend.open() as other:
+                    other.add_column("customer", ColumnAttribute("city", "TEXT"), to="mongodb")
+            return super().__getitem__(name)
+
+    rows = [*map(Watched, range(1, 61)), First(61, city="北京"), *(Watched(number) for number in range(62, 121))]
+    assert customer.write_many("customer", rows, batch_size=60) == WriteCounts(inserted=120)
+    assert extended.is_set()
+    assert [row["id"] for row in customer.scan("customer") if row["city"] == "北京"] == [61]
+
+
+def test_rows_of_an_iterator_are_taken_once_the_batch_before_is_written(customer: Platform) -> None:
+    def rows() -> Iterator[dict[str, object]]:
+        for number in range(1, 181):
+            if number % 60 == 1:
+                assert sum(1 for _ in customer.scan("customer")) == number - 1
+            yield {"id": number, "name": "n", "note": "旧"}
+
+    assert customer.write_many("customer", rows(), batch_size=60) == WriteCounts(inserted=180)
+
+
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [
@@ -266,6 +330,17 @@ def test_read_collection_shows_documents(customer: Platform) -> None:
     assert list(customer.read_collection("customer")) == [{"_id": 1, "note": "x", "tag": [1]}]
     with pytest.raises(SchemaError):
         list(customer.read_collection("bad$name"))
+
+
+def test_read_collection_of_a_range_of_keys(customer: Platform) -> None:
+    customer.write_many("customer", [{"id": key, "name": "a", "note": f"n{key}"} for key in range(1, 6)])
+    customer.update("customer", 4, {"note": None})
+    read = [document["_id"] for document in customer.read_collection("customer", 2, 5, batch_size=2)]
+    assert read == [2, 3, 5]
+    assert list(customer.read_collection("customer", 3, 3)) == [{"_id": 3, "note": "n3"}]
+    assert list(customer.read_collection("customer", 4, 4)) == list(customer.read_collection("customer", 9)) == []
+    with pytest.raises(SchemaError, match="in no association"):
+        list(customer.read_collection("elsewhere", 1, 2))
 
 
 def test_unknown_tables_and_columns(customer: Platform) -> None:

@@ -44,6 +44,39 @@ def _all(platform: Platform) -> list[list[dict[str, object]]]:
     return [list(platform.scan(table)) for table in ("account", "booking")]
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [1, 2, 3, 4],
+        [-2, -1, 0, 1],
+        [4, 3, 2, 1],
+        [1, 2, 4, 5],
+        [2**63 - 2, 2**63 - 1],
+        [2**64 - 3, 2**64 - 2, 2**64 - 1],
+        [(1, 1), (1, 2), (1, 3)],
+    ],
+)
+def test_many_rows_are_stamped_each_with_its_own_revision(platform: Platform, keys: list[Any]) -> None:
+    """A document of another revision than its row's would be no answer; rows between the keys are not touched."""
+    composite = isinstance(keys[0], tuple)
+    unsigned = " UNSIGNED" if not composite and max(keys) >= 2**63 else ""
+    columns = [ColumnAttribute("a", f"BIGINT{unsigned}"), ColumnAttribute("b", "INT"), ColumnAttribute("doc", "JSON")]
+    platform.create_table("run", columns, flag=1, key=["a", "b"] if composite else ["a"])
+    between = [] if composite else [key for key in range(min(keys), max(keys)) if key not in keys]
+    given = [key if composite else (key, 0) for key in keys]
+    rows = [{"a": a, "b": b, "doc": [str(a), b]} for a, b in given]
+    others = [{"a": key, "b": 1, "doc": "other"} for key in between]
+    platform.write_many("run", others)
+    for doc in ("first", "second"):
+        with platform.transaction() as tx:
+            rows = [{**row, "doc": [doc, row["doc"]]} for row in rows]
+            tx.write_many("run", rows, on_conflict="replace")
+        for _ in range(2):  # from the journal, and from MongoDB
+            wanted = sorted([*rows, *others], key=lambda row: (row["a"], row["b"]))
+            assert list(platform.scan("run")) == wanted
+            platform.recover()
+
+
 def test_changes_become_true_together(tables: Platform, backend: Backend) -> None:
     before = _all(tables)
     with backend.open() as other:
@@ -245,3 +278,21 @@ def test_keys_of_many_inserted_rows_are_told_in_their_order(platform: Platform) 
     found = {row["id"]: (row["n"], row["doc"]) for row in platform.scan("visit")}
     assert [found[key] for key in (*keys, *more)] == [(3, 3), (1, 1), (2, 2), (5, 5), (6, 6)]
     assert len(found) == 5
+
+
+MANY = 450
+"""Rows of three parts: the second is checked while the first is inserted."""
+
+
+@pytest.mark.parametrize("refused", [{"n": "no number"}, {"n": 10}], ids=["ValueRejected", "Conflict"])
+@pytest.mark.parametrize("number", [0, 250, MANY - 1])
+def test_of_many_rows_all_are_written_or_none(tables: Platform, number: int, refused: dict[str, object]) -> None:
+    rows: list[dict[str, object]] = [{"id": 100 + place, "n": 1000 + place, "doc": place} for place in range(MANY)]
+    before = _all(tables)
+    with tables.transaction() as tx:
+        with pytest.raises((ValueRejected, Conflict)):
+            tx.write_many("account", [*rows[:number], {**rows[number], **refused}, *rows[number + 1 :]])
+        assert list(tx.find("account", order_by=["id"])) == before[0]
+        assert tx.write_many("account", rows).inserted == MANY
+        assert tx.insert_many("booking", [*rows[1:], rows[0]]) == [*range(101, 100 + MANY), 100]
+    assert _all(tables) == [[*before[0], *rows], rows]

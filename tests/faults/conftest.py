@@ -70,9 +70,11 @@ def faults_directory() -> Iterator[Path]:
     base = Path(tempfile.gettempdir())
     for leftover in base.glob(f"{_PREFIX}*"):
         _remove_if_nobodys(leftover)
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    with (directory / "lock").open("w") as lock:
+    unlocked = Path(tempfile.mkdtemp(prefix=f"new-{_PREFIX}", dir=base))
+    directory = base / unlocked.name.removeprefix("new-")
+    with (unlocked / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        unlocked.rename(directory)  # another session that finds it before it is locked takes it for nobody's
         try:
             yield directory
         finally:

@@ -44,13 +44,14 @@ STEPS = {
         "documents.drop_collection rows.table_exists rows.drop_table rows.remove_association rows.schema_lock.exit"
     ),
     "recover, pending_entries": (
-        f"target.witness journal.server {_ADMITTED} journal.intents journal.intents journal.strays "
-        "journal.due target.confirm journal.load target.apply target.confirm target.note_confirmed journal.remove "
+        f"journal.server {_ADMITTED} target.witness journal.server journal.intents journal.intents "
+        "journal.end_lapsed_hold journal.strays journal.due target.confirm journal.load "
+        "target.apply target.confirm target.note_confirmed journal.remove "
         "journal.due journal.due journal.backlog"
     ),
     "recover, an_abandoned_intent": (
-        f"target.witness journal.server {_ADMITTED} journal.intents journal.withdraw target.clear journal.intents "
-        "journal.remove journal.strays journal.due journal.due journal.backlog"
+        f"journal.server {_ADMITTED} target.witness journal.server journal.intents journal.withdraw target.clear "
+        "journal.intents journal.remove journal.end_lapsed_hold journal.strays journal.due journal.due journal.backlog"
     ),
 }
 """Of a process that has done nothing before."""
@@ -61,12 +62,30 @@ ROUND_TRIPS = {
     "update": (3, 2),
     "delete": (3, 1),
     "write_many, placed": (5, 1),
-    "write_many, journalled": (4, 1),
-    "delete_range": (5, 1),
+    "write_many, journalled": (3, 1),
+    "delete_range": (4, 1),
     "transaction": (6, 3),
+    "read": (1, 1),
+    "read, from the journal": (1, 0),
+    "read, MySQL's columns": (1, 0),
+    "read_many": (1, 1),
+    "scan": (1, 1),
+    "scan, two pages": (4, 2),  # the page after the last row, and whether the table is still this one
+    "find": (1, 1),
+    "find, MySQL's columns": (1, 0),
+    "query, MySQL's columns": (4, 0),
+    "query": (13, 1),
+    "query, on MariaDB": (14, 1),  # which logs temporary tables unless it is told not to
     "drop_table": (18, 3),  # 7 of them to connect
-    "recover, pending_entries": (12, 5),
-    "recover, an_abandoned_intent": (14, 2),
+    "read_collection": (1, 1),
+    "verify": (13, 6),
+    "move_column to MongoDB, 2,000 rows more": (60, 7),
+    "move_column to MySQL, 2,000 rows more": (60, 8),
+    "CRM: log_visit": (12, 3),
+    "CRM: timeline": (2, 1),
+    "CRM: customer_360": (16, 2),
+    "recover, pending_entries": (13, 5),
+    "recover, an_abandoned_intent": (15, 2),
 }
 """To MySQL and to MongoDB, in a process that has written before."""
 

@@ -5,11 +5,11 @@ A row of version ``v`` has ``n = v`` in MySQL and ``word = "v<v>"`` in its docum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from platform_store import ColumnAttribute, Platform
+from platform_store import ColumnAttribute, Platform, Range
 from tests.faults.child import Work, call, transaction
 
 State: TypeAlias = dict[tuple[str, int], int | None]
@@ -114,3 +114,35 @@ TRANSACTION = Operation(
     side=True,
 )
 ALL = (WRITE, REPLACE, UPDATE, DELETE, PLACE, JOURNALLED, DELETE_RANGE, TRANSACTION)
+
+ROWS_READ = 100
+
+
+def _query(sql: str) -> Callable[[int], Work]:
+    def of(block: int) -> Work:
+        first = block * BLOCK
+        return lambda platform: platform.query(sql, [first + 1, first + ROWS_READ]).all()
+
+    return of
+
+
+def _first(block: int) -> int:
+    return block * BLOCK + 1
+
+
+def _keys(block: int) -> list[int]:
+    return list(range(_first(block), _first(block) + ROWS_READ))
+
+
+READS: Mapping[str, Callable[[int], Work]] = {
+    "read": lambda block: call("read", CARD, _first(block)),
+    "read, MySQL's columns": lambda block: call("read", CARD, _first(block), columns=["n"]),
+    "read_many": lambda block: call("read_many", CARD, _keys(block)),
+    "scan": lambda block: call("scan", CARD, _first(block), _keys(block)[-1]),
+    "scan, two pages": lambda block: call("scan", CARD, _first(block), _keys(block)[-1], batch_size=ROWS_READ // 2),
+    "find": lambda block: call("find", CARD, {"id": Range(ge=_first(block), le=_keys(block)[-1])}),
+    "find, MySQL's columns": lambda block: call("find", CARD, {"id": _keys(block)}, columns=["n"]),
+    "query, MySQL's columns": _query(f"SELECT SUM(n) FROM {CARD} WHERE id BETWEEN %s AND %s"),
+    "query": _query(f"SELECT MAX(word) FROM {CARD} WHERE id BETWEEN %s AND %s"),
+}
+"""By name, of the ``ROWS_READ`` first rows of a block or of one of them."""

@@ -118,7 +118,7 @@ def before_call(owner: object, name: str, action: Callable[[], object]) -> Itera
 def purge(platform: Platform, table: str = "card") -> int:
     """What the thread that looks after the journal does once a minute, with no respect for age."""
     assert platform._recovery is not None
-    return platform._recovery._sweeper.purge([table], 0)
+    return platform._recovery.sweeper.purge([table], 0)
 
 
 def rows(*keys: int, doc: str = "new") -> list[dict[str, object]]:

@@ -27,10 +27,10 @@ _SMALL_MONGODB = ("--wiredTigerCacheSizeGB=0.25", "--oplogSize=64")
 
 
 class MySQL(private.MySQL):
-    """With a small cache."""
+    """With a small cache, and a file for each table as usual."""
 
     def command(self, program: Program, state: State) -> list[str]:
-        return [*super().command(program, state), _SMALL_SQL]
+        return [*super().command(program, state), _SMALL_SQL, "--innodb-file-per-table=ON"]
 
 
 class MariaDB(private.MariaDB):
@@ -41,10 +41,11 @@ class MariaDB(private.MariaDB):
 
 
 class MongoDB(private.MongoDB):
-    """A replica set of one, with a small cache."""
+    """A replica set of one, with a small cache, that loses as much as any when it is killed."""
 
     def command(self, program: Program, state: State) -> list[str]:
-        kept = [option for option in super().command(program, state) if not option.startswith(("--wired", "--oplog"))]
+        other = ("--wiredTigerCacheSizeGB", "--oplogSize", "--journalCommitInterval")
+        kept = [option for option in super().command(program, state) if not option.startswith(other)]
         return [*kept, *_SMALL_MONGODB]
 
 

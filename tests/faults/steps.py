@@ -35,7 +35,7 @@ KNOWN = frozenset(
         load_catalog schema_lock schema_lock.exit add_association
         put_association remove_association table_exists describe_foreign differences check_placeable create_table
         adopt_table drop_table add_column tighten_column loosen_column drop_column rename_column uses_of_column
-        create_index drop_index is_empty about_rows forget_revisions fill_keys query query_session findings close
+        create_index drop_index is_empty about_rows forget_revisions fill_keys query query_session findings pool close
         """,
     )
     | _named(
@@ -48,8 +48,8 @@ KNOWN = frozenset(
     | _named(
         "rows.journal",
         """
-        due load remove set_aside strays backlog oldest intents withdraw outcome lease release server position
-        note_ceiling note_accepted raise_revisions
+        due load remove set_aside strays backlog oldest intents open_intents withdraw outcome lease release server
+        position note_ceiling note_accepted raise_revisions hold keep_hold let_go end_lapsed_hold
         """,
     )
     | _named("rows.bulk", "layout borders read take take.exit keys create index load remove")

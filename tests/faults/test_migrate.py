@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from platform_store import Config, Conflict, Platform
 from platform_store.config import JournalConfig
-from platform_store.migration.attendant import LEASE
+from platform_store.migration import attendant, prepare
 from platform_store.migration.routes import Tenure, ToDocuments
 from platform_store.migration.state import Lane
 from platform_store.records import Migrated, Progress
@@ -27,6 +28,9 @@ from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
 from tests.waiting import wait_until
 
 ROWS = 10
+MANY = 3000  # rows that are worth processes: see few_are_many
+LEASE = 5.0  # seconds for which a process that stands still keeps its job
+OPERATION = 10.0  # seconds, which is also how long nobody goes on with what a dead worker may have sent to MongoDB
 BOTH_WAYS = pytest.mark.parametrize("direction", [TO_DOCUMENTS, TO_ROWS])
 
 
@@ -79,7 +83,8 @@ class Scene:
 @contextlib.contextmanager
 def _scene(sql_url: str, mongodb_url: str, direction: str, mode: str) -> Iterator[Scene]:
     with fresh_sql_database(sql_url) as sql, fresh_mongodb_database(mongodb_url) as mongodb:
-        config = replace(stores(sql, mongodb), journal=JournalConfig(reaper=False))
+        patient = stores(sql, mongodb, operation=OPERATION)
+        config = replace(patient, journal=JournalConfig(reaper=False))
         with plain(sql, mongodb) as servers, Platform.open(config) as platform:
             yield Scene(config, servers, platform, direction, mode)
 
@@ -117,8 +122,29 @@ class Weakened:
             return self.work(platform)
 
 
+@dataclass(frozen=True)
+class Otherwise:
+    """Work with another value of one of the library's constants."""
+
+    work: Work
+    module: str
+    name: str
+    value: object
+
+    def __call__(self, platform: Platform) -> object:
+        with _patched(importlib.import_module(self.module), self.name, self.value):
+            return self.work(platform)
+
+
+@pytest.fixture
+def few_are_many() -> Iterator[None]:
+    """A thousand rows are worth a process."""
+    with _patched(prepare, "FEW", 1000):
+        yield
+
+
 @contextlib.contextmanager
-def _patched(owner: type, name: str, value: object) -> Iterator[None]:
+def _patched(owner: object, name: str, value: object) -> Iterator[None]:
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:
@@ -169,20 +195,24 @@ class TestKilled:
         assert "5 of 10 rows are in the target" in "\n".join(told)
 
     @BOTH_WAYS
+    @pytest.mark.usefixtures("few_are_many")
     def test_a_worker_is_replaced(self, scene: Scene) -> None:
-        source = scene.begin(21_000)
-        killed = _At(3000, _kill_a_worker)
-        done = scene.work(workers=2, batch_rows=250, progress=killed)(scene.platform)
+        source = scene.begin(MANY)
+        killed = _At(MANY // 2, _kill_a_worker)
+        work = scene.work(workers=2, batch_rows=50, max_rows_per_second=MANY / 3, progress=killed)
+        done = work(scene.platform)
         assert isinstance(done, Migrated)
         assert killed.reached
         assert (done.status, done.settled) == ("done", True)
         assert scene.wrong(source, "replaced") == []
 
     @BOTH_WAYS
+    @pytest.mark.usefixtures("few_are_many")
     def test_workers_end_with_the_process_in_charge(self, scene: Scene) -> None:
-        source = scene.begin(21_000)
-        with Child(scene.config, scene.work(workers=2, batch_rows=100, max_rows_per_second=4000.0)) as child:
-            wait_until(lambda: _progressed(scene) > 400, "rows have come over")
+        source = scene.begin(MANY)
+        slowly = scene.work(workers=2, batch_rows=50, max_rows_per_second=MANY / 10)
+        with Child(scene.config, Otherwise(slowly, prepare.__name__, "FEW", 1000)) as child:
+            wait_until(lambda: _progressed(scene) > 100, "rows have come over")
             workers = _workers_of(child.pid)
             assert scene.config.mysql is not None
             assert not any(scene.config.mysql.password in _shown_by_ps(pid) for pid in workers)
@@ -228,6 +258,7 @@ class TestStoodStill:
         """Whether the process that stood still leaves both sides as they are."""
         scene.begin()
         read = "rows.bulk.read" if scene.direction == TO_DOCUMENTS else "documents.bulk.read"
+        work = Otherwise(work, attendant.__name__, "LEASE", LEASE)
         with Child(scene.config, work, stop_at=f"{read}:after:2", how="freeze") as child:
             child.wait_until_stopped()
             frozen = time.monotonic()

@@ -25,7 +25,22 @@ from tests.faults.maintenance import (
     pending_entries,
     recover_killed_everywhere,
 )
-from tests.faults.operations import ALL, DELETE, JOURNALLED, PLACE, TRANSACTION, UPDATE, WRITE, Operation
+from tests.faults.operations import (
+    ALL,
+    BLOCK,
+    CARD,
+    DELETE,
+    JOURNALLED,
+    OLD,
+    PLACE,
+    READS,
+    ROWS_READ,
+    TRANSACTION,
+    UPDATE,
+    WRITE,
+    Operation,
+    row,
+)
 from tests.faults.outage import server_killed_everywhere
 from tests.faults.servers import Disposable
 from tests.faults.stops import trace
@@ -140,6 +155,23 @@ class TestRoundTrips:
         first(shared.watcher)
         assert _round_trips(shared, second) == expected.ROUND_TRIPS[operation.name]
 
+    @pytest.mark.parametrize("name", READS)
+    def test_of_reads(self, shared: Bench, on_mariadb: Bench, name: str) -> None:
+        first, second = shared.blocks(2)
+        for block in (first, second):
+            shared.watcher.write_many(CARD, [row(block * BLOCK + number, OLD) for number in range(1, ROWS_READ + 1)])
+        shared.recover()
+        READS[name](first)(shared.watcher)
+        own = f"{name}, on MariaDB" if shared is on_mariadb else name
+        wanted = expected.ROUND_TRIPS.get(own, expected.ROUND_TRIPS[name])
+        assert _round_trips(shared, READS[name](second), all_threads=True) == wanted
+
+    def test_of_a_read_of_what_waits(self, shared: Bench) -> None:
+        (block,) = shared.blocks(1)
+        JOURNALLED.work(block)(shared.watcher)
+        assert _round_trips(shared, READS["read"](block)) == expected.ROUND_TRIPS["read, from the journal"]
+        shared.recover()
+
     def test_of_drop_table(self, shared: Bench) -> None:
         (block,) = shared.blocks(1)
         assert _round_trips(shared, call("drop_table", a_table(shared, block))) == expected.ROUND_TRIPS["drop_table"]
@@ -251,8 +283,8 @@ def _steps(bench: Bench, work: Work) -> str:
     return expected.abbreviated(trace(bench.config, work).names)
 
 
-def _round_trips(bench: Bench, work: Callable[[Any], object]) -> tuple[int, int]:
-    with sent() as counted:
+def _round_trips(bench: Bench, work: Callable[[Any], object], *, all_threads: bool = False) -> tuple[int, int]:
+    with sent(all_threads=all_threads) as counted:
         work(bench.watcher)
     print(*counted.sql, *counted.mongodb, sep="\n")  # shown where the number is another
     # A connection that was idle for a second is asked whether it is alive.

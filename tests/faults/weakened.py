@@ -425,7 +425,8 @@ def withdrawal_unnoticed() -> Iterator[None]:
 
     def unchecked(self: MysqlTransaction, association: Association, keys: Sequence[KeyValues], revision: int) -> bool:
         if not claim(self, association, keys, revision):
-            self._stamp(association, [(key, revision) for key in keys])
+            condition, parameters = mysql_sql.key_sql(association, keys)
+            self._session.execute(mysql_sql.stamp_alike(association, condition), [revision, *parameters])
         return True
 
     with replaced(MysqlTransaction, "claim", unchecked):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import re
 import time
 from collections import Counter
@@ -76,7 +77,8 @@ class Campaign:
     """``say`` is given each mismatch as it is found. ``all_in_mysql``: every table whole in MySQL.
     ``partial_dates``: also dates with a month or day of zero, whose answers depend on MySQL's plan.
 
-    ``stop_at``: after how many mismatches; ``scenarios``: the numbers of those to be played, else one after the other.
+    ``stop_at``: after how many mismatches; ``scenarios``: the numbers of those to be played, else one after the other;
+    ``queries``: of each scenario.
     """
 
     servers: Sequence[Urls]
@@ -88,9 +90,10 @@ class Campaign:
     shrink: bool = True
     stop_at: int | None = None
     scenarios: Sequence[int] | None = None
+    queries: int = QUERIES
 
-    def run(self, seconds: float) -> None:
-        """Goes on until the time is up; the query under way is finished."""
+    def run(self, seconds: float = math.inf) -> None:
+        """Goes on until the time is up, or the scenarios are played; the query under way is finished."""
         until = time.monotonic() + seconds
         for number in itertools.count() if self.scenarios is None else self.scenarios:
             if self._over(until):
@@ -106,7 +109,7 @@ class Campaign:
             plain = stack.enter_context(world.plain(urls, drawn.scenario))
             splits = [stack.enter_context(world.split(urls, drawn.scenario, one)) for one in chosen]
             tables = {table.name: (table, drawn.columns[table.name]) for table in drawn.scenario.tables}
-            for query in range(QUERIES):
+            for query in range(self.queries):
                 if self._over(until):
                     return
                 generated = generate(chance, urls.server, tables)

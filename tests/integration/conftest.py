@@ -42,6 +42,11 @@ class Servers:
             cursor.execute(statement)
             return tuple(cursor.fetchall())
 
+    def definition(self, table: str) -> str:
+        """A table as created, but for where its pages are: MySQL names a shared tablespace once it has copied it."""
+        ((_, definition),) = self.sql(f"SHOW CREATE TABLE `{table}`")
+        return str(definition).replace(" /*!50100 TABLESPACE `innodb_system` */", "")
+
     @property
     def process_list(self) -> str:
         """The table of the server's connections."""

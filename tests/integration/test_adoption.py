@@ -38,7 +38,7 @@ def test_a_table_is_adopted_as_it_is(servers_of_test: Servers, platform: Platfor
         "ALTER TABLE `old customer` ADD COLUMN `_rev` BIGINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE",
     )
     assert platform.tables() == []
-    assert "_rev" not in str(servers_of_test.sql("SHOW CREATE TABLE `old customer`"))
+    assert "_rev" not in servers_of_test.definition("old customer")
 
     columns = [
         ColumnAttribute("id", "INT"),
@@ -149,10 +149,10 @@ def test_a_table_and_its_collection_become_one(servers_of_test: Servers, platfor
 )
 def test_what_cannot_be_adopted(servers_of_test: Servers, platform: Platform, definition: str, words: str) -> None:
     servers_of_test.sql(f"CREATE TABLE odd {definition}")
-    before = servers_of_test.sql("SHOW CREATE TABLE odd")
+    before = servers_of_test.definition("odd")
     with pytest.raises(SchemaError, match=words):
         platform.associate("odd", flag=0 if "flag" in words else None)
-    assert servers_of_test.sql("SHOW CREATE TABLE odd") == before
+    assert servers_of_test.definition("odd") == before
     assert platform.tables() == []
 
 

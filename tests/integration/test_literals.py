@@ -17,7 +17,8 @@ from tests.integration.conftest import Servers
 
 TEXTS = ["", "'", "\\", "\\'", "''", '"', "a'b\\", "%s %% %", "\0\b\t\n\r\x1a", "-- ; /* */", "张伟", "\U0001f375'"]
 EVERY_BYTE = bytes(range(256))
-BYTES = [b"", EVERY_BYTE, EVERY_BYTE[::-1], b"\\'" * 9, b"\xe5'", b"\xf0\x9f'\\", b"%s"]
+LARGE = [EVERY_BYTE * 300, b"\\'" * 40_000]
+BYTES = [b"", EVERY_BYTE, EVERY_BYTE[::-1], b"\\'" * 9, b"\xe5'", b"\xf0\x9f'\\", b"%s", *LARGE]
 OTHERS = [0, -(2**63), 2**64 - 1, True, None, Decimal("-0.10"), Decimal("1E+3"), 1.5e300, -0.1]
 
 
@@ -42,6 +43,15 @@ def test_every_value_can_be_inserted_with_others(session: MysqlSession) -> None:
         *range(1, len(rows) + 1)
     ]
     assert list(session.rows("SELECT t, b FROM v ORDER BY id")) == rows
+
+
+def test_what_fits_into_a_packet_can_be_inserted_with_others(session: MysqlSession) -> None:
+    ((allowed,),) = session.rows("SELECT @@max_allowed_packet")
+    session.execute("CREATE TEMPORARY TABLE v (id INT AUTO_INCREMENT PRIMARY KEY, b LONGBLOB)")
+    sizes = [*[1000] * 200, allowed - 64 * 1024, 1000]
+    rows = [("(%s)", [bytes(size)]) for size in sizes]
+    assert session.insert_rows("INSERT INTO v (b) VALUES ", rows) == [*range(1, len(rows) + 1)]
+    assert [size for (size,) in session.rows("SELECT LENGTH(b) FROM v ORDER BY id")] == sizes
 
 
 def test_moments_and_days_are_written_as_the_server_writes_them(session: MysqlSession) -> None:
@@ -88,3 +98,9 @@ def test_what_is_left_can_be_drained(session: MysqlSession) -> None:
     session.send()
     session.drain()
     assert session.rows("SELECT 1") == ((1,),)
+
+
+def test_a_statement_with_bytes_is_text_to_whoever_watches(session: MysqlSession) -> None:
+    """MySQL 9.7 refuses to show the list of its processes while one runs a statement that is no text."""
+    found = session.rows("SELECT INFO, %s FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()", [EVERY_BYTE])
+    assert EVERY_BYTE.hex() in found[0][0].lower()

@@ -18,8 +18,7 @@ LARGE = 100_000  # bytes: the longest values of the matrix are looked at elsewhe
 
 
 def table_as_it_is(servers: Servers, table: str = "t") -> tuple[str, tuple[tuple[object, ...], ...]]:
-    ((_, definition),) = servers.sql(f"SHOW CREATE TABLE {table}")
-    return str(definition), servers.sql(f"SELECT * FROM {table} ORDER BY 1")
+    return servers.definition(table), servers.sql(f"SELECT * FROM {table} ORDER BY 1")
 
 
 def test_there_and_back_is_the_same_table(servers_of_test: Servers, platform: Platform) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -342,3 +344,25 @@ def test_a_lock_that_was_waited_for_shows_what_its_holder_has_journalled(
 def test_no_number_has_two_kinds() -> None:
     listed = [code for codes in mysql_codes.CODES.values() for code in codes.split()]
     assert len(listed) == len(set(listed)) == len(mysql_codes.KIND_OF)
+
+
+AFTER_THE_MAIN_THREAD = """
+import sys, threading
+from platform_store import ColumnAttribute, Platform
+
+def work():
+    threading.main_thread().join()
+    with Platform.open(mysql=sys.argv[1], mongodb=sys.argv[2]) as platform:
+        platform.create_table("visit", [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")], flag=0)
+        rows = [{"id": key, "doc": key} for key in range(20)]
+        print(platform.write_many("visit", rows, batch_size=5).inserted)
+
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_list_is_written_once_the_main_thread_has_ended(servers_of_test: Servers) -> None:
+    """Then Python's executors take nothing any more."""
+    command = [sys.executable, "-c", AFTER_THE_MAIN_THREAD, servers_of_test.mysql_url, servers_of_test.mongodb_url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("20\n", "")

@@ -7,13 +7,14 @@ import pytest
 from platform_store import NotSupported, Platform
 from platform_store.query.result import QueryResult
 from platform_store.stores.base import Parameters
+from tests.fuzz import campaign
 from tests.fuzz.campaign import Campaign, Counts
 from tests.fuzz.world import Urls
 from tests.servers.provide import Servers
+from tests.waiting import PATIENCE
 
-SECONDS = 25.0
 SEED = 4
-ENOUGH = 300  # queries
+SCENARIOS, QUERIES = range(4), 80  # played in turn on both servers
 MOST_REFUSED = 0.02
 MOST_ERRORS = 0.15  # of what plain MySQL refuses too: the generator makes valid statements
 MOST_EMPTY = 0.6
@@ -29,13 +30,13 @@ def urls(servers: Servers, mysql_url: str, mongodb_url: str) -> list[Urls]:
 
 
 def test_random_queries_are_answered_as_plain_mysql_does(urls: list[Urls]) -> None:
-    """Of a fixed seed, so that a change is judged and not chance: other seeds are what `make fuzz` is for."""
+    """The same ones in every run, so that a change is judged and not chance: others are what `make fuzz` is for."""
     counts = Counts()
     found: list[str] = []
-    Campaign(urls, SEED, counts, say=found.append).run(SECONDS)
+    Campaign(urls, SEED, counts, say=found.append, scenarios=SCENARIOS, queries=QUERIES).run()
     print(f"seed {SEED}: {counts}")
     assert not found, "\n".join(found)
-    assert counts.queries >= ENOUGH
+    assert counts.queries > len(SCENARIOS) * QUERIES
     assert counts.refused.total() <= MOST_REFUSED * counts.queries, counts.examples
     assert counts.errors <= MOST_ERRORS * counts.queries
     assert counts.empty <= MOST_EMPTY * counts.agreed
@@ -51,8 +52,10 @@ def test_a_wrong_answer_is_found_and_made_small(urls: list[Urls], monkeypatch: p
         return result
 
     monkeypatch.setattr(Platform, "query", loses_a_row)
+    for limit in ("STATEMENT_SECONDS", "SCENARIO_SECONDS"):
+        monkeypatch.setattr(campaign, limit, PATIENCE)
     counts = Counts()
-    Campaign(urls[:1], SEED, counts, say=lambda _: None, stop_at=1).run(SECONDS)
+    Campaign(urls[:1], SEED, counts, say=lambda _: None, stop_at=1, scenarios=SCENARIOS).run()
     (mismatch,) = counts.mismatches
     assert len(mismatch.case.sql) < 120
     assert len(mismatch.case.scenario.first) <= 3
@@ -64,7 +67,7 @@ def test_a_refusal_is_counted_and_not_taken_for_an_answer(urls: list[Urls], monk
 
     monkeypatch.setattr(Platform, "query", refuses)
     counts = Counts()
-    Campaign(urls[:1], SEED, counts, say=lambda _: None, scenarios=[0]).run(SECONDS)
+    Campaign(urls[:1], SEED, counts, say=lambda _: None, scenarios=[0], queries=30).run()
     assert counts.mismatches == []
     assert counts.agreed == 0
     assert counts.refused["a query of … is not supported"] + counts.errors == counts.queries > 0

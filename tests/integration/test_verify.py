@@ -13,7 +13,7 @@ import pytest
 from bson import Code, Decimal128, Int64, ObjectId, Regex
 
 from platform_store import ColumnAttribute, Platform, SchemaError, ValueRejected
-from platform_store.records import Difference, Verification
+from platform_store.verify.findings import Difference, Verification
 from tests.integration.conftest import Servers
 
 COLUMNS = [

@@ -11,8 +11,8 @@ import pytest
 from bson import Decimal128, Int64, ObjectId, Regex
 
 from platform_store import Platform, SchemaError
-from platform_store.records import Verification
 from platform_store.stores.bulk import Layout
+from platform_store.verify.findings import Verification
 from tests.integration.bulk import Bulk, bulk_stores
 from tests.integration.conftest import Servers
 

@@ -67,6 +67,24 @@ def mariadb() -> Program:
     return _through_own_loader(root, root / "usr/sbin/mariadbd")
 
 
+def mysql_client(name: str) -> Program:
+    """A client program of MySQL, such as ``mysqldump``, in the version of :func:`mysql`."""
+    root = _cached(
+        "mysql-client-unstable", lambda target: _unpack_debian(["mysql-client-core"], target, _unstable_sources())
+    )
+    return _through_own_loader(root, root / "usr/bin" / name)
+
+
+def mariadb_client(name: str) -> Program:
+    """A client program of MariaDB, such as ``mariadb-dump``, in the version of :func:`mariadb`."""
+    release = os_release().get("VERSION_CODENAME", "unknown")
+    root = _cached(
+        f"mariadb-client-{release}",
+        lambda target: _unpack_debian(["mariadb-client"], target, _own_release_sources()),
+    )
+    return _through_own_loader(root, root / "usr/bin" / name)
+
+
 def mongodb() -> Program:
     """MongoDB's real ``mongod``, on the machine's libraries, or on unpacked ones where it lacks some."""
     root = _cached("mongodb-6.0.5", _unpack_mongodb)

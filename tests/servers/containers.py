@@ -18,7 +18,14 @@ import pymysql
 
 from tests.servers.binaries import ServersUnavailable
 from tests.servers.databases import sql_version
-from tests.servers.private import DATABASE, LOCAL_INFILE, MARIADB_FLAGS, REPLICA_SET
+from tests.servers.private import (
+    DATABASE,
+    LOCAL_INFILE,
+    MARIADB_FLAGS,
+    OFTEN_JOURNALED,
+    REPLICA_SET,
+    SHARED_TABLESPACE,
+)
 
 ENGINE_TIMEOUT = 5
 READY_TIMEOUT = 180.0
@@ -69,13 +76,14 @@ def _something_listens() -> bool:
 def _start_all(undo: contextlib.ExitStack) -> dict[str, str]:
     password = secrets.token_urlsafe(18)
     ports = {name: _free_port() for name in ("mysql", "mariadb", "mongodb")}
-    _run(undo, "mysql:9", 3306, ports["mysql"], [LOCAL_INFILE], MYSQL_ROOT_PASSWORD=password, MYSQL_DATABASE=DATABASE)
+    flags = [LOCAL_INFILE, SHARED_TABLESPACE]
+    _run(undo, "mysql:9", 3306, ports["mysql"], flags, MYSQL_ROOT_PASSWORD=password, MYSQL_DATABASE=DATABASE)
     flags = list(MARIADB_FLAGS)
     _run(
         undo, "mariadb:10.11", 3306, ports["mariadb"], flags, MARIADB_ROOT_PASSWORD=password, MARIADB_DATABASE=DATABASE
     )
     # The same port inside and outside: the replica set tells clients its member's address.
-    mongod = ["--replSet", REPLICA_SET, "--bind_ip_all", "--port", str(ports["mongodb"])]
+    mongod = ["--replSet", REPLICA_SET, "--bind_ip_all", "--port", str(ports["mongodb"]), OFTEN_JOURNALED]
     _run(undo, "mongo:6", ports["mongodb"], ports["mongodb"], mongod)
     urls = {
         name: f"mysql+pymysql://root:{password}@127.0.0.1:{ports[name]}/{DATABASE}" for name in ("mysql", "mariadb")

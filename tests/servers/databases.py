@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 CONNECT_TIMEOUT = 20.0  # generous: a machine under load answers late, and a server that runs must not be given up
 READ_TIMEOUT = 120  # seconds, so that a server that hangs is noticed
-DROP_LOCK_SECONDS = 15  # a connection left open by a test fails the drop with a clear error instead of hanging it
+DROP_LOCK_SECONDS = 60  # a connection left open by a test fails the drop with a clear error instead of hanging it
 
 Documents = dict[str, Any]
 
@@ -130,4 +130,4 @@ def connect_mongodb(url: str) -> pymongo.MongoClient[Documents]:
 
 
 def _unique_name() -> str:
-    return f"platform_test_{secrets.token_hex(8)}"
+    return f"platform_test_{secrets.token_hex(4)}"

@@ -59,12 +59,15 @@ SQL_FLAGS = (
     "--innodb-buffer-pool-size=256M",
     "--max-connections=300",
 )
+SHARED_TABLESPACE = "--innodb-file-per-table=OFF"  # MySQL takes twice as long to make and drop a table with a file
+OFTEN_JOURNALED = "--journalCommitInterval=5"  # ms; each new index and dropped database waits for the journal's turn
 LOCAL_INFILE = "--local-infile=ON"  # so queries stage documents in one way on MySQL, and in the other on MariaDB
 MYSQL_FLAGS = (
     "--mysqlx=OFF",
     "--secure-file-priv=NULL",
     "--innodb-redo-log-capacity=256M",
     "--binlog-expire-logs-seconds=86400",
+    SHARED_TABLESPACE,
     LOCAL_INFILE,
 )
 MARIADB_FLAGS = (  # what MySQL has by default: four-byte characters and a binary log that survives a crash
@@ -383,6 +386,7 @@ class MongoDB(Server):
             "--wiredTigerCacheSizeGB=0.5",
             "--oplogSize=512",
             "--setParameter=diagnosticDataCollectionEnabled=false",
+            OFTEN_JOURNALED,
         ]
 
     def ask(self, state: State) -> str:

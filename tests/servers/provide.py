@@ -68,14 +68,6 @@ def provide(resources: contextlib.ExitStack) -> Servers:
     return _servers(urls, "containers", {name: _version(name, url) for name, url in urls.items()}, {})
 
 
-def hand_on(servers: Servers) -> None:
-    """Names these servers to the processes that this one starts."""
-    for name, variable in URL_VARIABLES.items():
-        url = servers.url(name)
-        if url is not None:
-            os.environ[variable] = url
-
-
 def none(source: str, reason: str) -> Servers:
     """No servers, for one reason."""
     return _servers({}, source, {}, dict.fromkeys(URL_VARIABLES, reason))

@@ -14,7 +14,7 @@ from tests.torture.guard import CLIENT
 from tests.torture.log import Log
 from tests.torture.worker import Settings
 
-STOP_SECONDS = 60.0
+STOP_SECONDS = 120.0
 
 
 class Clients:

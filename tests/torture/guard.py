@@ -17,7 +17,7 @@ from pathlib import Path
 
 SERVERS = "servers"
 CLIENT = "tests.torture.worker"
-_SECONDS = 10.0  # for killed processes to end
+_SECONDS = 60.0  # for killed processes to end
 
 
 def start(directory: Path) -> subprocess.Popen[bytes]:

@@ -23,7 +23,7 @@ from tests.torture.reading import CLIENTS, final_reads
 from tests.torture.rows import Torn, create_tables
 from tests.torture.worker import Settings, open_platform
 
-RECOVER_SECONDS = 60.0
+RECOVER_SECONDS, SETTLE_SECONDS = 120.0, 60.0
 WHO = "final"
 
 
@@ -123,12 +123,15 @@ def _read_everything(platform: Platform, log: Log, *, first: int) -> None:
 
 def _or_violation(log: Log, work: Callable[[], None]) -> None:
     """Both servers run, and nobody else works on them: whatever is raised now is a violation."""
-    for _ in range(10):
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
         try:
             return work()
         except (Unavailable, TransientError) as error:  # MongoDB may still be choosing its primary
             said = str(error)
-            time.sleep(1.0)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
         except (PlatformStoreError, Torn) as error:
             said = f"{type(error).__name__}: {error}"
             break

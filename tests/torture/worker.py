@@ -37,7 +37,7 @@ from tests.torture.rows import Key, State, Torn, state_of
 from tests.torture.workload import Workload
 
 PAUSE = 0.1  # seconds, while a store is away
-LONGEST = 60.0  # seconds that any operation may take: nothing waits for ever
+LONGEST = 120.0  # seconds that any operation may take: nothing waits for ever
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,7 @@ def test_the_example_loads_and_names_every_key(monkeypatch: pytest.MonkeyPatch) 
             part = name
         else:
             seen |= {f"{section}.{part}.{name}", f"{section}.{name}"} & set(KEYS)
-    assert set(KEYS) - seen == {"mongodb.tls.key"}
-    assert "mongodb.tls.key" in text  # refused; the example says why
+    assert set(KEYS) <= seen
 
 
 def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch, load: Load) -> None:

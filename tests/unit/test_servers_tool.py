@@ -160,7 +160,7 @@ class TestSession:
 class TestPrivateServers:
     def test_a_process_that_is_not_the_server_is_never_ended(self, tmp_path: Path) -> None:
         server = private.MySQL(tmp_path)
-        with subprocess.Popen(["sleep", "60"]) as bystander:
+        with subprocess.Popen(["sleep", "600"]) as bystander:
             state = {"pid": bystander.pid, "port": 1, "password": "x"}
             private.write_private(server.home / "state.json", json.dumps(state))
             assert server.stop() is False
@@ -169,7 +169,7 @@ class TestPrivateServers:
 
     def test_a_server_is_found_when_its_pid_was_never_noted(self, tmp_path: Path) -> None:
         server = private.MongoDB(tmp_path)
-        sleeper = ["sh", "-c", "sleep 60; :", "sh", server.marker]
+        sleeper = ["sh", "-c", "sleep 600; :", "sh", server.marker]
         with subprocess.Popen(sleeper, start_new_session=True) as process:
             assert private._wait(lambda: server.pid() == process.pid, PATIENCE)
             os.killpg(process.pid, 9)

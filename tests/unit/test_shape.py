@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from random import Random
@@ -27,6 +30,8 @@ from platform_store.shapes.shape import Shape
 from platform_store.shapes.survey import Survey
 from platform_store.shapes.target import Meaning, Schema, TargetColumn
 from platform_store.sqltypes import SqlType
+from platform_store.stores.bulk import Layout
+from platform_store.stores.mysql_bulk_target import Loader
 from tests.bson_documents import IDS, VALUES, documents, object_id
 from tests.integration.type_matrix import CASES
 
@@ -276,9 +281,12 @@ def test_a_damaged_column_of_exact_forms_is_named(damaged: Any) -> None:
 
 
 def existing(*columns: tuple[str, str], key: str = "INT") -> Shape:
+    return Shape.for_layout(existing_layout(*columns, key=key))
+
+
+def existing_layout(*columns: tuple[str, str], key: str = "INT") -> Layout:
     schema = Schema("t", (TargetColumn("k", "_id", key),), tuple(TargetColumn(n, n, t) for n, t in columns), None)
-    layout = schema.layout(key_collation="utf8mb4_0900_bin", text_collation="utf8mb4_0900_ai_ci")
-    return Shape.for_layout(layout)
+    return schema.layout(key_collation="utf8mb4_0900_bin", text_collation="utf8mb4_0900_ai_ci")
 
 
 def test_rows_of_a_table_without_comments_are_their_documents() -> None:
@@ -430,3 +438,40 @@ def _decimal(number: Any) -> Decimal:
     if isinstance(number, Decimal128):
         return number.to_decimal()
     return Decimal(number) if number == number else Decimal(0)
+
+
+@given(st.lists(documents(), max_size=5))
+def test_many_together_are_the_same_rows(given_documents: list[bytes]) -> None:
+    """One odd document (a name twice, a symbol) has the others looked at one by one."""
+    shape = Shape(SCHEMA)
+    ordinary = [bson.encode({"_id": object_id(number), "n": number}) for number in range(3)]
+    for some in (given_documents, ordinary, [*ordinary, *given_documents]):
+        assert shape.rows(some) == [shape.row(one) for one in some]
+
+
+OF_ANY_TYPE = [
+    5, Int64(5), Int64(2**40), 5.0, 0.5, -0.0, True, "5", "", "a ", b"", b"ab", Decimal128("1.5"), Decimal128("5"),
+    datetime(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6000), object_id(1), UUID(int=1), Regex("a"), MinKey(), [],
+    Binary(b"ab", 128), [1, {"a": 2.0}], {"b": 1, "a": Int64(2)}, {"_json": "null"}, {"_json": 1}, {"a": object_id(1)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column_type", [case.type for case in CASES])
+def test_what_a_table_takes_as_it_is_makes_the_same_row(column_type: str) -> None:
+    """Migrations load documents without a look at their values where the table may take them as they are."""
+    case = next(case for case in CASES if case.type == column_type)
+    layout = existing_layout(("v", column_type))
+    shape, loader = Shape.for_layout(layout), Loader(layout.association)
+    random = Random(column_type)
+    readers: dict[str, Callable[[str], Any]] = {"DECIMAL": Decimal, "JSON": json.loads}
+    own = (case.codec.encode(one) for one in (case.example, *case.edges, *(case.draw(random) for _ in range(20))))
+    taken = 0
+    for value in (*own, *OF_ANY_TYPE):
+        document = encoded({"_id": 1, "v": value})
+        with suppress(ValueRejected):
+            values: list[dict[str, Any]] = bson.decode_all(document, CODEC_OPTIONS)
+            ((_, direct), (_, by_shape)) = (loader.texts(values), loader.texts([shape.row(document)]))
+            read = readers.get(case.codec.sql_type.base, str)
+            assert read(str(direct[0])) == read(str(by_shape[0]))  # scales and the order of keys aside
+            taken += 1
+    assert taken >= 20
