@@ -26,7 +26,7 @@ from crm_model.tabular.header import Header
 from crm_model.tabular.report import ImportReport
 from crm_model.tabular.rows import read_cells
 from platform_store import Platform
-from platform_store.cli.app import PROBLEMS, Session, command
+from platform_store.cli.app import PROBLEMS, Session, command, opened
 
 NOBODY = 0
 """The operator of a command that leaves no audit entry."""
@@ -67,7 +67,7 @@ def demo(session: Session) -> None:
             platform = stack.enter_context(Platform.embedded(Path(directory) / "demo.db"))
             where = "an embedded pair, no server"
         else:
-            platform, where = stack.enter_context(Platform.open(named)), named.describe()
+            platform, where = stack.enter_context(opened(named)), named.describe()
         tell(platform, session.output.console, where)
 
 

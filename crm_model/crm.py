@@ -22,6 +22,7 @@ from crm_model.services.privacy import Privacy
 from crm_model.services.records import Records
 from crm_model.services.reports import Reports
 from crm_model.services.rules import Rules
+from crm_model.services.search import Search
 from crm_model.services.tasks import Tasks
 from crm_model.services.tickets import Tickets
 
@@ -47,6 +48,7 @@ class Crm(
     Records,
     Reports,
     Rules,
+    Search,
     Tasks,
     Tickets,
 ):
@@ -57,5 +59,10 @@ class Crm(
         crm.customer_360(674)
 
     Each service is one transaction with its audit entries; where it raises, nothing has changed. Beside its own errors
-    (:mod:`crm_model.errors`) each may raise those of :class:`platform_store.Platform`.
+    (:mod:`crm_model.errors`) each may raise those of :class:`platform_store.Platform`, NotPermitted where the policy
+    does not let the operator do so, and InvalidInput for a parameter that is not what its description says.
+
+    A parameter that ends in ``_id`` is the ``id`` of a live row of the entity that it names (owner, assignee: an
+    operator); one that is called like a column is what that column holds, and is checked as the column is. Moments are
+    in UTC without saying so, to the millisecond; money is in yuan.
     """

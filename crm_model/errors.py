@@ -6,11 +6,25 @@ from platform_store import PlatformStoreError
 
 
 class CrmError(PlatformStoreError):
-    """Something that the CRM does not do. Nothing was written."""
+    """Base of the errors that the CRM adds to those of the library. Nothing was written.
+
+    Raised itself by no service.
+
+    What to do: catch it to tell a user what is wrong: every message is one line without personal data.
+    """
 
 
 class NotFound(CrmError):
-    """There is no such row, or it is archived. ``table`` and ``key`` say which; ``merged_into`` what became of it."""
+    """There is no such row, or it is archived or merged; nothing was written.
+
+    Attributes:
+        table: where it was looked for.
+        key: its ``id``, or the natural key that it was looked for by.
+        archived: whether it is there, but archived.
+        merged_into: the ``id`` of the customer that it was merged into; None for any other.
+
+    What to do: where ``merged_into`` says so, use that customer; where ``archived`` does, ``restore`` it first.
+    """
 
     def __init__(self, table: str, key: object, *, archived: bool = False, merged_into: int | None = None):
         if merged_into is not None:
@@ -22,7 +36,16 @@ class NotFound(CrmError):
 
 
 class NotPermitted(CrmError):
-    """The policy does not let this operator do so."""
+    """The policy does not let this operator do so; nothing was written.
+
+    Attributes:
+        operator_id: who is at work.
+        action: the service's name.
+        table: of the row that is out of reach; None where the service as a whole is.
+        key: of that row.
+
+    What to do: let somebody do it whose role permits it, or change the :class:`RolePolicy`.
+    """
 
     def __init__(self, operator_id: int, action: str, table: str | None = None, key: object = None):
         what = f" of {table} {key!r}" if table else ""
@@ -31,11 +54,20 @@ class NotPermitted(CrmError):
 
 
 class Refused(CrmError):
-    """A rule of the business stands against it; the message says which, and what to do."""
+    """A rule of the business stands against it, such as a card that is somebody else's; nothing was written.
+
+    What to do: what the message says: it names the rule, the row, and the way around.
+    """
 
 
 class InvalidInput(CrmError):
-    """A value that makes no sense where it was given. ``field`` names it."""
+    """A value that makes no sense where it was given; nothing was written.
+
+    Attributes:
+        field: the parameter, column or place in a document that it was given for.
+
+    What to do: correct that value; the message says what it can be, and does not repeat it.
+    """
 
     def __init__(self, field: str, message: str):
         super().__init__(f"{field}: {message}")

@@ -47,6 +47,7 @@ class Entity:
 
     Args:
         name: of the table and of the collection.
+        key: the column ``id``.
         about: what a row is, and what its columns and document fields mean where their names do not say it.
         columns: its own MySQL columns; the key ``id`` stands before them.
         standard: those that stand behind them, the same in every table whose rows change.
@@ -124,7 +125,14 @@ class Entity:
 )
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A row of a table whose rows are never changed. ``id`` is 0 until it is written."""
+    """A row of a table whose rows are never changed. ``id`` is 0 until it is written.
+
+    Attributes:
+        table: the name of the table.
+        declaration: what the class declares.
+        fields: the names of all columns, in order.
+        derivations: the columns that follow from others, and how.
+    """
 
     table: ClassVar[str]
     declaration: ClassVar[Entity]
@@ -153,7 +161,7 @@ class Record:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """The record of a row as it is read; columns that an application has added are left out."""
+        """The record of a ``row`` as it is read; columns that an application has added are left out."""
         return cls(**{name: row[name] for name in cls.fields if name in row})
 
     def values(self) -> dict[str, Any]:
@@ -161,12 +169,12 @@ class Record:
         return {name: getattr(self, name) for name in self.fields}
 
     def but(self, **columns: Any) -> Self:
-        """The same record with other values in these columns."""
+        """The same record with other values in these ``columns``."""
         return dataclasses.replace(self, **columns)
 
     @classmethod
     def derived(cls, columns: Mapping[str, Any]) -> dict[str, Any]:
-        """These columns, and those that are derived from them."""
+        """These ``columns``, and those that are derived from them."""
         found = {name: one.by(columns[one.source]) for name, one in cls.derivations.items() if one.source in columns}
         return {**columns, **found}
 
@@ -174,7 +182,11 @@ class Record:
 class Standard(Record):
     """A row with the standard columns.
 
-    ``del_token`` is 0 in a live row and the row's ``id`` in an archived one; ``version`` counts the changes.
+    Attributes:
+        created_at: when the row was written, in UTC.
+        updated_at: when it was changed last.
+        del_token: 0 in a live row, and the row's ``id`` in an archived one.
+        version: counts the changes.
     """
 
     created_at: datetime = column.written_at(default=column.UNWRITTEN)
@@ -184,6 +196,7 @@ class Standard(Record):
 
     @property
     def archived(self) -> bool:
+        """Whether it is archived: no service but ``restore`` sees it."""
         return self.del_token != 0
 
 

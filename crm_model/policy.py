@@ -12,7 +12,14 @@ from crm_model.model import Record
 
 @dataclass(frozen=True)
 class Actor:
-    """Who is at work: an operator's ``id`` and role. ``ip`` and ``reason`` go to the audit entries where given."""
+    """Who is at work.
+
+    Attributes:
+        operator_id: the operator's ``id``.
+        role: what a :class:`RolePolicy` decides by.
+        ip: where they work; it goes to the audit entries.
+        reason: why; it goes to the audit entries, and has to be free of personal data.
+    """
 
     operator_id: int
     role: str = ""
@@ -26,13 +33,16 @@ class Policy(Protocol):
     It decides by columns of MySQL: the documents of a customer that is only read may be left out.
     """
 
-    def permits(self, actor: Actor, action: str, row: Record | None) -> bool: ...
+    def permits(self, actor: Actor, action: str, row: Record | None) -> bool:
+        """Whether ``actor`` may do ``action``, a service's name, at all (``row`` None) or to this row."""
+        ...
 
 
 class Everything:
     """Permits everything: for scripts, and applications that check by themselves."""
 
     def permits(self, actor: Actor, action: str, row: Record | None) -> bool:  # noqa: ARG002
+        """True, whatever ``actor``, ``action`` and ``row`` are."""
         return True
 
 
@@ -50,6 +60,7 @@ class RolePolicy:
     own_customers: Collection[str] = field(default=())
 
     def permits(self, actor: Actor, action: str, row: Record | None) -> bool:
+        """Whether the role of ``actor`` may do ``action``, and ``row``, where it is a customer, is within its reach."""
         allowed = self.actions.get(actor.role, ())
         if "*" not in allowed and action not in allowed:
             return False

@@ -19,9 +19,12 @@ from platform_store import Conflict, Platform, RowNotFound, SchemaError
 class Upgrade:
     """What :func:`upgrade` did, or with ``dry_run`` would do, and what is left to people.
 
-    tables: created, with all that belongs to them; columns, indexes: added to tables that were there, as
-    ``table.column`` and ``table (column, ...)``; left: what still is not as this version has it, in words, with what to
-    do.
+    Attributes:
+        tables: created, with all that belongs to them.
+        columns: added to tables that were there, as ``table.column``.
+        indexes: added to tables that were there, as ``table (column, ...)``.
+        left: what still is not as this version has it, in words, with what to do.
+        dry_run: whether nothing was done.
     """
 
     tables: tuple[str, ...]

@@ -25,11 +25,11 @@ _CENT = Decimal("0.01")
 
 
 def opportunities(world: World, draw: Draw, ids: range) -> Iterator[Row]:
-    """The path to a stage is in its log."""
+    """The path to a stage is in its log: what was won went through all of them, what was lost left early."""
     for number in ids:
         customer, stage, begun = world.customer(draw), draw.pick(_STAGES), draw.moment()
         closed = stage in ("赢单", "流失")
-        path = list(PROBABILITY)[: list(PROBABILITY).index(stage) + 1] if not closed else ["线索", "需求", stage]
+        path = ["线索", "需求", stage] if stage == "流失" else list(PROBABILITY)[: list(PROBABILITY).index(stage) + 1]
         reached = [begun + timedelta(days=9 * step) for step in range(len(path))]
         yield {
             "id": number,

@@ -59,7 +59,7 @@ class Details(TypedDict, total=False):
 
 
 class Activities(Service):
-    """Reading and continuing a customer's timeline."""
+    """Reading and continuing a customer's timeline. ``details``: the fields of :class:`Details`, by their names."""
 
     def timeline(
         self,

@@ -153,6 +153,8 @@ class Campaigns(Service):
     def finish_campaign(self, campaign_id: int, result: str, *, days: int = RESPONSE_DAYS) -> Campaign:
         """Ends a campaign with its result in words, and keeps its metrics; returns it. Done again, both are taken anew.
 
+        ``days`` is as for :meth:`campaign_metrics`.
+
         Raises NotFound, NotPermitted, InvalidInput; Refused for one that was never started.
         """
         self.check("finish_campaign")

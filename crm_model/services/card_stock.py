@@ -25,7 +25,10 @@ class CardsInStock:
 
 
 class CardStock(Service):
-    """Cards that come in, go from place to place, and are taken out of use; each with its ``stock_move``."""
+    """Cards that come in, go from place to place, and are taken out of use; each with its ``stock_move``.
+
+    ``card_nos`` are the numbers of cards, each once; ``to`` is the place that they come to.
+    """
 
     def receive_vip_cards(self, card_nos: Sequence[str], level: int, *, to: str = MAIN_STORE) -> list[VipCard]:
         """Takes new cards into stock; returns them in this order. All of them, or none.

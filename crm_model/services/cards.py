@@ -58,6 +58,7 @@ class Cards(Service):
         """Gives a customer another card instead of theirs; returns it. Once it is theirs, it stays as it is.
 
         Args:
+            new_card_no: of the card that they get.
             lost, to: what becomes of the old one, as for :meth:`release_vip_card`.
 
         Raises what :meth:`bind_vip_card` raises; Refused where the customer has no card.

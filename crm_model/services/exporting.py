@@ -50,6 +50,7 @@ class Exporting(Service):
         is there once it is complete, and replaces what was there under its name.
 
         Args:
+            model: the entity whose rows are written.
             file: a path, or a text stream opened with ``newline=""``, which has an encoding of its own.
             columns: names of columns, and fields of JSON columns (``custom.网点数``); by default all that an import
                 takes: the ``id`` only where there is no natural key.

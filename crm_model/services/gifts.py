@@ -29,7 +29,8 @@ class Stock:
 class Gifts(Service):
     """The stock of gifts, which is never below zero in any place, whoever takes from it at the same time.
 
-    Every change of it leaves a ``stock_move``.
+    Every change of it leaves a ``stock_move``. ``qty`` is 1 or more; ``location``, ``from_`` and ``to`` are places, and
+    the first that names one creates it.
     """
 
     def grant_gift(

@@ -56,6 +56,7 @@ class Importing(Service):
         cells may say is in :mod:`crm_model.tabular.cells`.
 
         Args:
+            model: the entity whose rows the file has.
             file: a path, or a stream that can seek.
             mode: "insert" rejects rows whose key is taken, "update" those whose key is not there, "upsert" does
                 whichever it takes, and revives archived rows.
@@ -64,6 +65,7 @@ class Importing(Service):
             columns: for headers that are not understood: the column, or None to leave it out.
             defaults: by column, a cell that stands for empty ones, and for columns that the file lacks in new rows.
             encoding: "utf-8" or "gb18030" (which covers GBK and GB2312); by default what the file looks like.
+            delimiter: the character between cells.
             zone: of moments that name no offset.
             batch_size: rows of a transaction.
 

@@ -83,6 +83,7 @@ class Knowledge(Service):
         characters, and beyond some ten thousand a search engine is the better place. It works on every backend.
 
         Args:
+            question: in the words of whoever asks.
             category: of this one alone.
             limit: 1 to 100 articles.
 
@@ -101,7 +102,7 @@ class Knowledge(Service):
         return [Found(articles[key], score) for key, score in best if key in articles]
 
     def tickets_of_article(self, article_id: int, limit: int = 50) -> list[Ticket]:
-        """The tickets that were closed with an article, those opened last first; 1 to 100 of them.
+        """The tickets that were closed with an article, those opened last first; ``limit``: 1 to 100.
 
         Left out are those of customers that are archived, and that the policy keeps from the actor.
         """

@@ -57,7 +57,11 @@ class ConvertedLead:
 
 
 class Leads(Service):
-    """Those who may become customers. Scores: see :class:`crm_model.lead_scoring.Scoring`."""
+    """Those who may become customers.
+
+    ``scoring`` says what gives them points, see :class:`crm_model.lead_scoring.Scoring`; ``as_of`` is the moment that
+    their behaviour is looked at from, the present one where it is not given.
+    """
 
     def add_lead(
         self,
@@ -140,7 +144,7 @@ class Leads(Service):
         return changed
 
     def lead_queue(self, owner_id: int, limit: int = 50) -> list[SalesLead]:
-        """An owner's open leads, the likeliest first, those of one score by age; 1 to 1000 of them."""
+        """An owner's open leads, the likeliest first, those of one score by age; ``limit``: 1 to 1000."""
         self.check("lead_queue")
         checks.whole("limit", limit, 1, MOST_AT_ONCE)
         where = {"owner_id": owner_id, "status": OPEN_LEADS}

@@ -94,11 +94,32 @@ class Merging(Service):
         row: a customer with 200,000 activities is locked for some 20 seconds, so that who works with either meanwhile
         may have to try again.
 
-        Raises NotFound where one is not there, archived or merged (saying into which); NotPermitted; InvalidInput.
+        Raises NotFound where one is not there, archived or merged (saying into which); NotPermitted; InvalidInput;
+        Refused where they were merged by something else than this service.
         """
         if winner_id == loser_id:
             raise InvalidInput("loser_id", "is the winner's; name two customers")
         return self.run(_ACTION, lambda changes: _merge(changes, winner_id, loser_id))
+
+    def merge_of(self, customer_id: int) -> Merged:
+        """The merge that has archived a customer, as :meth:`merge_customers` returned it; both as they are now.
+
+        Raises NotFound where there is no such customer; Refused where it is merged into none, or the audit log has
+        nothing of it; NotPermitted to whom :meth:`merge_customers` is.
+        """
+        row = self.platform.read(Customer.table, customer_id, columns=["merged_into"])
+        if row is None:
+            raise NotFound(Customer.table, customer_id)
+        winner_id = row["merged_into"]
+
+        def work(changes: Changes) -> Merged:
+            if isinstance(winner_id, int):
+                winner, loser = changes.customers(winner_id, customer_id, archived=True)
+                if loser.merged_into == winner.id:
+                    return _merged_before(changes, winner, loser)
+            raise Refused(f"customer {customer_id} is merged into none; there is nothing to undo")
+
+        return self.run(_ACTION, work)
 
     def undo_merge(self, trace_id: str) -> Unmerged:
         """Makes two customers again of those that an operation has merged: everything goes back as it was.
@@ -287,9 +308,11 @@ def _merged_by(changes: Changes, trace_id: str) -> tuple[Customer, Customer]:
 
 
 def _latest_merge(changes: Changes, loser: Customer) -> str:
-    """The ``trace_id`` of the merge that has archived a customer."""
+    """The ``trace_id`` of the merge that has archived a customer. Raises Refused where another program has done it."""
     where = {"entity": Customer.table, "entity_id": loser.id, "action": _ACTION}
     found = changes.tx.find(AuditLog.table, where, order_by=["id DESC"], limit=1, columns=["trace_id"])
+    if not found:
+        raise Refused(f"customer {loser.id} was merged without an entry in the audit log: it cannot be undone here")
     return str(found[0]["trace_id"])
 
 

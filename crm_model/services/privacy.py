@@ -38,8 +38,8 @@ class Purged:
 
     ``customers``: the customer, and those that were merged into it. ``rows``: how many rows of each table were erased,
     emptied or unbound. ``files``: the URIs of the attachments that they had, which somebody else keeps and must delete.
-    ``complete``: no store holds any of it any more; otherwise MongoDB could not be reached or has refused a change, and
-    the purge has to be called again.
+    ``complete``: no store holds any of it any more; otherwise MongoDB could not be reached or has refused a change, or
+    the journal is held for a backup, and the purge has to be called again.
     """
 
     customers: tuple[int, ...]

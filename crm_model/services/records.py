@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 from crm_model.changes import Changes
+from crm_model.errors import InvalidInput
 from crm_model.model import Standard
 from crm_model.service import Service
 from platform_store import Conflict
 
 S = TypeVar("S", bound=Standard)
 
+_SEEN_TO: Final = frozenset({"id", "del_token", "updated_at"})
+
 
 class Records(Service):
-    """Rows of any entity."""
+    """Rows of any entity. ``model`` is its class, such as :class:`Customer`, and ``key`` the ``id`` of the row."""
 
     def add(self, record: S) -> S:
-        """Adds a row; returns it with its ``id``.
+        """Adds a ``record`` as a row; returns it with its ``id``.
 
         Raises NotFound where it is a customer's that is not there, platform_store.Conflict where its natural key is
         taken, platform_store.ValueRejected for a value that its column does not take.
@@ -34,8 +38,17 @@ class Records(Service):
         """Sets columns of a row; returns it as it is now.
 
         Args:
-            version: the one that the editor has seen. Raises platform_store.Conflict where it is another by now.
+            version: the one that the editor has seen.
+            columns: their new values. What the services see to cannot be set: ``id``, ``del_token``, ``updated_at``,
+                and columns that follow from others.
+
+        Raises:
+            NotFound: there is no such row, or it is archived.
+            InvalidInput: a column cannot be set, or is not there.
+            platform_store.Conflict: the version is another by now, or the natural key is taken.
+            platform_store.ValueRejected: a value that its column does not take.
         """
+        _check_settable(model, columns)
 
         def work(changes: Changes) -> S:
             row = changes.reached(model, key)
@@ -60,3 +73,13 @@ class Records(Service):
         was merged (undo that) or purged.
         """
         return self.run("restore", lambda changes: changes.restore(changes.reached(model, key, archived=True)))
+
+
+def _check_settable(model: type[Standard], columns: Iterable[str]) -> None:
+    for name in columns:
+        if name not in model.fields:
+            raise InvalidInput(name, f"{model.table} has no such column")
+        if name in model.derivations:
+            raise InvalidInput(name, f"it follows from {model.derivations[name].source}; set that")
+        if name in _SEEN_TO:
+            raise InvalidInput(name, "the services see to it; leave it out")

@@ -1,4 +1,4 @@
-"""Reports to decide on: what is sold where, what and when, how it grows, and what is bought together.
+"""Reports to decide on: what is sold where, what and when, how it grows, what is bought together, and how it is liked.
 
 A sale is a completed order that is not archived, by when it was placed and as it is now. Amounts are in yuan. The
 policy is asked once: the figures are of everybody.
@@ -10,8 +10,8 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Final
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, Literal, TypeAlias, get_args
 
 from crm_model import checks
 from crm_model.entities.states import ORDER_COMPLETED
@@ -34,7 +34,13 @@ JOIN order_item a ON a.order_id = s.id AND a.del_token = 0 JOIN product p ON p.i
 JOIN order_item b ON b.order_id = a.order_id AND b.del_token = 0 JOIN product q ON q.id = b.product_id
 WHERE a.product_id < b.product_id AND {_SOLD}
 GROUP BY p.code, q.code HAVING COUNT(DISTINCT s.id) >= %s"""  # noqa: S608
+_SCORED: Final = """SELECT occurred_at, {0}, score FROM feedback
+WHERE del_token = 0 AND score IS NOT NULL AND occurred_at >= %s AND occurred_at < %s"""
 _NOTHING: Final = (0, Decimal("0.00"))
+_CENT: Final = Decimal("0.01")
+
+SatisfactionKey: TypeAlias = Literal["channel", "kind", "operator_id"]
+"""What feedback is told apart by."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,24 @@ class Sales:
 
 
 @dataclass(frozen=True)
+class Satisfaction:
+    """The scores of a month, such as 2026-05: how many there are, and what they come to.
+
+    key: the channel, kind or operator that they are of; None where they are of all.
+    """
+
+    month: str
+    key: str | int | None
+    scores: int
+    total: int
+
+    @property
+    def average(self) -> Decimal:
+        """Halves rounded up to two places."""
+        return (Decimal(self.total) / self.scores).quantize(_CENT, ROUND_HALF_UP)
+
+
+@dataclass(frozen=True)
 class Association:
     """Two products, by their codes, that were bought in one order.
 
@@ -74,7 +98,7 @@ class Association:
 
 
 class Reports(Service):
-    """Sales by region, product and month, and products that go together."""
+    """Sales by region, product and month, products that go together, and satisfaction by month."""
 
     def sales_by_region(self, start: datetime, stop: datetime, *, previous: datetime | None = None) -> list[Sales]:
         """Sales by the customer's province, the largest first.
@@ -114,6 +138,27 @@ class Reports(Service):
             report.append(Sales(f"{begin:%Y-%m}", orders, amount, before))
             begin, before = _month(begin, 1), amount
         return report
+
+    def satisfaction_by_month(
+        self, start: datetime, stop: datetime, *, by: SatisfactionKey | None = None
+    ) -> list[Satisfaction]:
+        """The average score of live feedback in each month of a period, in order, then by ``key``.
+
+        Args:
+            start, stop: the period; ``start`` is part of it, ``stop`` is not. Feedback counts by ``occurred_at``.
+            by: tell feedback apart by this column. None: all of it together.
+
+        A month in which nothing has a score is left out. The scores are streamed. Raises NotPermitted, InvalidInput.
+        """
+        self.check("satisfaction_by_month")
+        if by is not None and by not in get_args(SatisfactionKey):
+            raise InvalidInput("by", f"is one of {', '.join(get_args(SatisfactionKey))}")
+        sums: dict[tuple[str, str | int | None], tuple[int, int]] = {}
+        for at, value, score in self.answers(_SCORED.format(by or "kind"), checks.period(start, stop)):
+            place = (f"{at:%Y-%m}", None if by is None else value)
+            count, total = sums.get(place, (0, 0))
+            sums[place] = (count + 1, total + score)
+        return [Satisfaction(*place, *counted) for place, counted in sorted(sums.items())]
 
     def product_association(
         self, start: datetime, stop: datetime, *, least_orders: int = 5, limit: int = 50

@@ -21,7 +21,9 @@ MOST_AT_ONCE: Final = 1000
 class Tasks(Service):
     """Tasks that operators are reminded of, complete or put off."""
 
-    def due_reminders(self, now: datetime | None = None, limit: int = 100) -> list[Task]:
+    def due_reminders(
+        self, now: datetime | None = None, limit: int = 100, *, assignee_id: int | None = None
+    ) -> list[Task]:
         """The open tasks whose time to remind has come, the earliest first; those of one moment by their id.
 
         Left out are those of customers that are archived, and that the policy keeps from the actor. An application
@@ -30,6 +32,7 @@ class Tasks(Service):
         Args:
             now: the present moment where it is not given; ``remind_at`` at it is due.
             limit: 1 to 1000 tasks.
+            assignee_id: only those of this operator.
 
         Raises NotPermitted, InvalidInput.
         """
@@ -37,8 +40,9 @@ class Tasks(Service):
         moment = self.clock() if now is None else checks.moment("now", now)
         checks.whole("limit", limit, 1, MOST_AT_ONCE)
         # A range of the index for each status is in order; one of both would have to be sorted as a whole.
+        whose = {} if assignee_id is None else {"assignee_id": assignee_id}
         due = (
-            self.stream(Task, {"status": status, "remind_at": Range(le=moment)}, order_by=("remind_at",))
+            self.stream(Task, {**whose, "status": status, "remind_at": Range(le=moment)}, order_by=("remind_at",))
             for status in OPEN_TASKS
         )
         return [*islice(self.within_reach("due_reminders", merge(*due, key=_when)), limit)]

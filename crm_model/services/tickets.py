@@ -26,7 +26,11 @@ _OVERDUE: Final = "超过承诺时间"
 
 
 class Tickets(Service):
-    """Faults and requests of customers, each worked on until it is closed."""
+    """Faults and requests of customers, each worked on until it is closed.
+
+    ``levels`` says what is promised, see :class:`crm_model.service_levels.ServiceLevels`; ``now`` is the present moment
+    where it is not given; ``text`` and ``reason`` are kept in what was said and done about the ticket.
+    """
 
     def open_ticket(
         self,

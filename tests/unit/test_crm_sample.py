@@ -21,7 +21,7 @@ from crm_model.sample.planted import planted
 from crm_model.sample.sizes import BEGIN, BUSY_CUSTOMER, END, TIMELINE_CUSTOMER
 from platform_store import Platform
 
-DIGEST_OF_S = "1302778dafafb68224aa2b19cd6bc290888863a7cd76959966ea4bfc90f3181f"
+DIGEST_OF_S = "147e5a2b91aa7c9dbf3ff2ad2bc591d91814bd59d6ae8ca8f671a43f675f432a"
 LITTLE = Size("little", 700, 3_000, 500, 500)
 REFERENCES = {
     "customer_id": "customer",

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crm_model import Actor, Crm, NotFound, NotPermitted, RolePolicy
+from crm_model import Actor, Crm, InvalidInput, NotFound, NotPermitted, RolePolicy
 from crm_model.audit import decoded
 from crm_model.entities import Activity, AuditLog, Contact, Customer
 from platform_store import Conflict, JsonText
@@ -134,3 +134,20 @@ def test_the_policy_is_asked(crm: Crm) -> None:
     assert owner.acting(Actor(2, "主管")).edit(Customer, customer.id, city="北京").city == "北京"
     with pytest.raises(NotPermitted):
         owner.acting(Actor(3)).edit(Customer, customer.id, city="北京")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("nickname", "no such column"),
+        ("name_key", "follows from name"),
+        ("id", "see to it"),
+        ("del_token", "see to it"),
+    ],
+)
+def test_what_is_not_for_an_editor_is_refused(crm: Crm, column: str, said: str) -> None:
+    customer = make.customer(crm)
+    with pytest.raises(InvalidInput, match=said) as raised:
+        crm.edit(Customer, customer.id, **{column: 1})
+    assert raised.value.field == column
+    assert crm.find(Customer, {"id": customer.id}) == [customer]

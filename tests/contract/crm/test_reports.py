@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from crm_model import Crm, InvalidInput
-from crm_model.entities import Activity, Customer, OrderItem, Product, SalesOrder, Task, Ticket
+from crm_model.entities import Activity, Customer, Feedback, OrderItem, Product, SalesOrder, Task, Ticket
 from crm_model.model import Record
 from crm_model.services.efficiency import Efficiency, Finished
-from crm_model.services.reports import Sales
+from crm_model.services.reports import Sales, Satisfaction
 from platform_store import Platform
 from tests.contract.crm import make
 
@@ -227,8 +227,51 @@ def test_operator_efficiency(crm: Crm) -> None:
     assert (Finished().average, Finished().in_time_part) == (None, None)
 
 
+def test_satisfaction_by_month(crm: Crm, sold: Crm) -> None:
+    one, other = make.operator(crm), make.operator(crm)
+    customer = make.customer(crm)
+    for at, who, channel, score in [
+        (START, other.id, "微信", 5), (START + HOUR, one.id, "微信", 2), (START + HOUR, one.id, "电话", 2),
+        (STOP - HOUR, one.id, "电话", 3), (STOP - HOUR, one.id, "电话", None),
+        (STOP, one.id, "电话", 1), (START - HOUR, one.id, "电话", 1),
+    ]:  # fmt: skip
+        crm.add(
+            Feedback(
+                customer_id=customer.id, operator_id=who, kind="调查", channel=channel, score=score, status="已关闭",
+                occurred_at=at,
+            )
+        )  # fmt: skip
+    gone = crm.find(Feedback, {}, order_by=["id DESC"], limit=1)[0]
+    crm.add(Feedback(**{**gone.values(), "id": 0, "occurred_at": START, "score": 1, "del_token": 9}))
+
+    march, april = ("2026-03", "2026-04")
+    assert crm.satisfaction_by_month(START, STOP) == [
+        Satisfaction(march, None, 3, 9),
+        Satisfaction(april, None, 1, 3),
+    ]
+    assert crm.satisfaction_by_month(START, STOP, by="channel") == [
+        Satisfaction(march, "微信", 2, 7),
+        Satisfaction(march, "电话", 1, 2),
+        Satisfaction(april, "电话", 1, 3),
+    ]
+    assert Satisfaction(march, None, 8, 25).average == Decimal("3.13")
+    by_operator = crm.satisfaction_by_month(START, STOP, by="operator_id")
+    assert [(of.month, of.key, of.scores) for of in by_operator] == [
+        (march, one.id, 2), (march, other.id, 1), (april, one.id, 1),
+    ]  # fmt: skip
+    assert crm.satisfaction_by_month(STOP + HOUR, STOP + 2 * HOUR) == []
+    with pytest.raises(InvalidInput, match="by"):
+        crm.satisfaction_by_month(START, STOP, by="score; --")  # type: ignore[arg-type]
+
+
 def test_what_makes_no_sense(crm: Crm) -> None:
-    for report in (crm.sales_by_region, crm.sales_by_month, crm.product_association, crm.operator_efficiency):
+    for report in (
+        crm.sales_by_region,
+        crm.sales_by_month,
+        crm.product_association,
+        crm.operator_efficiency,
+        crm.satisfaction_by_month,
+    ):
         with pytest.raises(InvalidInput, match="stop"):
             report(STOP, START)
     with pytest.raises(InvalidInput, match="start"):

@@ -48,6 +48,26 @@ def task(crm: Crm, customer: Customer | None = None, minutes: int | None = 0, **
     return crm.add(Task(**given))
 
 
+def test_those_of_one_operator(crm: Crm) -> None:
+    customer = make.customer(crm)
+    make.operators(crm.platform, 2)
+    task(crm, customer, -9)
+    theirs = [task(crm, customer, -5, assignee_id=2), task(crm, None, 0, assignee_id=2)]
+    assert crm.due_reminders(NOON, assignee_id=2) == theirs
+    assert len(crm.due_reminders(NOON)) == 3
+    assert crm.due_reminders(NOON, assignee_id=3) == []
+
+
+def test_a_clock_that_is_finer_than_the_columns(crm: Crm) -> None:
+    made = task(crm, make.customer(crm))
+    for moment in (NOON.replace(microsecond=1999), NOON.replace(microsecond=1001, tzinfo=UTC)):
+        fine = Crm(crm.platform, 1, clock=lambda moment=moment: moment)  # type: ignore[misc]
+        assert fine.clock() == NOON + timedelta(milliseconds=1)
+        assert [due.id for due in fine.due_reminders()] == [made.id]
+        assert fine.acting(2).complete_task(made.id).done_at == fine.clock()
+        crm.edit(Task, made.id, status="待办", done_at=None)
+
+
 def test_what_is_due_the_earliest_first(crm: Crm) -> None:
     customer = make.customer(crm)
     started = task(crm, customer, -3, status="进行中")

@@ -50,6 +50,28 @@ def rich(crm: Crm, **columns: Any) -> tuple[Customer, VipCard]:
     return customer, crm.bind_vip_card(customer.id, card.card_no)
 
 
+def test_a_merge_is_found_again_by_who_went_in(crm: Crm) -> None:
+    (winner, _), (loser, _) = rich(crm), rich(crm)
+    merged = crm.merge_customers(winner.id, loser.id)
+    assert crm.merge_of(loser.id) == merged
+    assert crm.merge_of(loser.id) == merged
+    crm.undo_merge(merged.trace_id)
+    for customer in (winner, loser):
+        with pytest.raises(Refused, match=f"customer {customer.id} is merged into none"):
+            crm.merge_of(customer.id)
+    with pytest.raises(NotFound, match="is not there"):
+        crm.merge_of(10**9)
+
+
+def test_a_merge_that_another_program_has_done(crm: Crm) -> None:
+    winner, loser = make.customer(crm), make.customer(crm)
+    crm.platform.update("customer", loser.id, {"merged_into": winner.id, "del_token": loser.id})
+    with pytest.raises(Refused, match=f"customer {loser.id} was merged without an entry"):
+        crm.merge_of(loser.id)
+    with pytest.raises(Refused, match="without an entry"):
+        crm.merge_customers(winner.id, loser.id)
+
+
 def test_everything_is_as_it_was(crm: Crm) -> None:
     (winner, its), (loser, theirs) = rich(crm, tags=["a"]), rich(crm, city="上海", tags=["b"], custom={"x": 1})
     before = everything(crm, winner, loser, cards=(its, theirs))
