@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 from pymysql.connections import Connection
@@ -15,12 +16,13 @@ from pymysql.cursors import Cursor
 
 from benchmarks.data import CustomerRow
 
-TABLE = "customer_by_hand"
 ACKNOWLEDGED = WriteConcern(w=1, j=True)
 MAJORITY = WriteConcern(w="majority", j=True)
 
-_CREATE = f"""
-    CREATE TABLE {TABLE} (
+BATCH = 1000
+
+_CREATE = """
+    CREATE TABLE {table} (
         id BIGINT NOT NULL PRIMARY KEY,
         name VARCHAR(80) NOT NULL,
         phone VARCHAR(20),
@@ -38,46 +40,63 @@ class ByHand:
         self,
         connection: Connection[Cursor],
         database: Database[dict[str, Any]],
-        table: str = TABLE,
-        concern: WriteConcern = ACKNOWLEDGED,
+        table: str,
+        *,
+        begin: bool = True,
     ):
-        """``connection`` is in autocommit mode: a read leaves no transaction open."""
+        """``connection`` is in autocommit mode: a read leaves no transaction open.
+
+        ``begin``: single writes are in a transaction of their own, as a framework's are, so that more could follow in
+        it. Without it each is one statement, which MySQL commits by itself: two round trips fewer.
+        """
         self._connection, self._cursor = connection, connection.cursor()
-        self._documents = database.get_collection(table, write_concern=concern)
+        self._documents = database.get_collection(table, write_concern=ACKNOWLEDGED)
+        self._in_bulk = database.get_collection(table, write_concern=MAJORITY)
+        self._begin, self._create = begin, _CREATE.format(table=table)
         names = "id, name, phone, vip_level, credit_limit, created_at"
         self._insert = f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s, %s, %s)"
         self._update = f"UPDATE {table} SET vip_level = %s WHERE id = %s"
-        self._delete = f"DELETE FROM {table} WHERE id = %s"
+        self._delete_where = f"DELETE FROM {table} WHERE id"
+        self._delete = f"{self._delete_where} = %s"
         self._select = f"SELECT {names} FROM {table} WHERE id = %s"
         self._select_many = f"SELECT {names} FROM {table} WHERE id IN %s"
+        self._found = f"SELECT {names} FROM {table} WHERE id > %s AND vip_level = %s ORDER BY id LIMIT %s"
         self._page = f"SELECT {names} FROM {table} WHERE id > %s ORDER BY id LIMIT %s"
 
-    def create_table(self) -> None:
-        self._cursor.execute(_CREATE)
+    def create(self) -> None:
+        self._cursor.execute(self._create)
 
     def write(self, row: CustomerRow) -> None:
-        self._connection.begin()
-        self._cursor.execute(self._insert, _columns(row))
-        self._connection.commit()
+        self._execute(self._insert, _columns(row))
         self._documents.insert_one(_document(row))
 
     def write_many(self, rows: Sequence[CustomerRow]) -> None:
+        """To a majority, so that a failover loses nothing."""
+        for batch in batches(rows):
+            self._write_batch(batch, self._in_bulk)
+
+    def write_many_in_transaction(self, rows: Sequence[CustomerRow]) -> None:
+        """As soon as one member has it."""
+        for batch in batches(rows):
+            self._write_batch(batch, self._documents)
+
+    def _write_batch(self, rows: Sequence[CustomerRow], collection: Collection[dict[str, Any]]) -> None:
         self._connection.begin()
         self._cursor.executemany(self._insert, [_columns(row) for row in rows])
         self._connection.commit()
-        self._documents.insert_many([_document(row) for row in rows], ordered=False)
+        collection.insert_many([_document(row) for row in rows], ordered=False)
 
     def update(self, key: int, vip_level: int, profile: Mapping[str, Any]) -> None:
-        self._connection.begin()
-        self._cursor.execute(self._update, (vip_level, key))
-        self._connection.commit()
+        self._execute(self._update, (vip_level, key))
         self._documents.update_one({"_id": key}, {"$set": {"profile": profile}})
 
     def delete(self, key: int) -> None:
-        self._connection.begin()
-        self._cursor.execute(self._delete, (key,))
-        self._connection.commit()
+        self._execute(self._delete, (key,))
         self._documents.delete_one({"_id": key})
+
+    def delete_range(self, first: int, last: int) -> None:
+        self._execute(f"{self._delete_where} BETWEEN %s AND %s", (first, last))
+        self._documents.delete_many({"_id": {"$gte": first, "$lte": last}})
 
     def read(self, key: int) -> CustomerRow | None:
         self._cursor.execute(self._select, (key,))
@@ -91,6 +110,12 @@ class ByHand:
         documents = self._documents_of(keys)
         return [_merged(rows[key], documents[key]) if key in rows else None for key in keys]
 
+    def find(self, after: int, vip_level: int, limit: int) -> list[CustomerRow]:
+        self._cursor.execute(self._found, (after, vip_level, limit))
+        rows = self._cursor.fetchall()
+        documents = self._documents_of([row[0] for row in rows])
+        return [_merged(row, documents[row[0]]) for row in rows]
+
     def scan(self, page_size: int) -> Iterator[CustomerRow]:
         last = -1
         while True:
@@ -103,12 +128,30 @@ class ByHand:
                 return
             last = page[-1][0]
 
+    def documents(self) -> Iterator[dict[str, Any]]:
+        return iter(self._documents.find(batch_size=BATCH).sort("_id"))
+
+    def settle(self) -> None:
+        """Nothing is put off."""
+
+    def _execute(self, statement: str, parameters: tuple[object, ...]) -> None:
+        if not self._begin:
+            self._cursor.execute(statement, parameters)
+            return
+        self._connection.begin()
+        self._cursor.execute(statement, parameters)
+        self._connection.commit()
+
     def _documents_of(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
         if not keys:
             return {}
         # One batch: MongoDB sends 101 documents first unless told otherwise.
         found = self._documents.find({"_id": {"$in": keys}}, batch_size=len(keys))
         return {document["_id"]: document for document in found}
+
+
+def batches(rows: Sequence[CustomerRow]) -> Iterator[Sequence[CustomerRow]]:
+    return (rows[first : first + BATCH] for first in range(0, len(rows), BATCH))
 
 
 def _columns(row: CustomerRow) -> tuple[object, ...]:

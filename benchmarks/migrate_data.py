@@ -66,6 +66,12 @@ class Source:
         self.sql(f"DROP TABLE IF EXISTS {name}")
         self.sql(f"CREATE TABLE {name} LIKE {TABLE}")
 
+    def drop_tables(self, *patterns: str) -> None:
+        """Those whose names are LIKE one of the patterns."""
+        for pattern in patterns:
+            for (name,) in self.sql(f"SHOW TABLES LIKE '{pattern}'"):
+                self.sql(f"DROP TABLE `{name}`")
+
     def fill(self) -> None:
         self.sql(f"CREATE TABLE {TABLE} ({COLUMNS}) DEFAULT CHARSET=utf8mb4")
         for first in range(1, self.rows + 1, _STEP):

@@ -6,10 +6,12 @@ import argparse
 import datetime
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from bson.decimal128 import Decimal128
 from bson.raw_bson import RawBSONDocument
 from pymysql.cursors import SSCursor
 
-from benchmarks.harness import Prepared, Scenario, Size, Unequal, Variant
+from benchmarks.harness import Prepared, Scenario, Size, Target, Unequal, Variant
 from benchmarks.migrate_data import NAMES, TABLE, Source
 from benchmarks.migrate_pages import PAGE, Task, ends, row_pages, run
 from benchmarks.stats import Bar
@@ -28,11 +30,13 @@ from platform_store.stores.mysql import MysqlConnections
 
 TO_MONGODB, TO_MYSQL = "to-mongodb", "to-mysql"
 _DIRECTIONS: Mapping[str, Direction] = {TO_MONGODB: "mysql-to-mongodb", TO_MYSQL: "mongodb-to-mysql"}
-LIMIT, NAIVE = "limit of the server", "plain loop"
+PEERS = ("dlt", "omnidbm")
+LIMIT, NAIVE, VERIFY = "limit of the server", "plain loop", "verify"
 LIBRARY: Mapping[int, str] = {1: "library, 1 process", 2: "library, 2 processes"}
 PAGES: Mapping[int, str] = {1: "its pages alone, 1 process", 2: "its pages alone, 2 processes"}
 _BACK = "person_back"  # the collection, and the table that it becomes
 _MONGODB_BAR, _MYSQL_BAR = Bar("at least", 0.45), Bar("at least", 0.40)
+_NAIVE_BAR, _VERIFY_BAR = Bar("at least", 2.2), Bar("at least", 1.0)
 _NAIVE_BATCH = 1000
 _SIZE = Size(repetitions=5, calls=1)
 _PEER_TIMEOUT = 1800.0  # seconds
@@ -44,6 +48,11 @@ class Peer:
 
     name: str
     python: str
+
+    @classmethod
+    def installed(cls) -> tuple[Peer, ...]:
+        """Those that this interpreter has."""
+        return tuple(cls(name, sys.executable) for name in PEERS if find_spec(name) is not None)
 
     @classmethod
     def parse(cls, text: str) -> Peer:
@@ -140,7 +149,8 @@ def _to_mysql(migration: Migration, size: Size) -> Prepared:
     migration.pages(TO_MONGODB, 1, TABLE)
     source.mongodb[TABLE].aggregate([{"$out": _BACK}])
     file = "".join(f"{line}\n" for line in _lines(source)).encode()
-    for target in targets.values():
+    theirs = {targets[peer.name] for peer in migration.peers}  # who make their tables themselves
+    for target in set(targets.values()) - theirs:
         source.new_table(target)
 
     def limit(_: object) -> None:
@@ -152,7 +162,10 @@ def _to_mysql(migration: Migration, size: Size) -> Prepared:
 
     def count_and_clear(target: str) -> None:
         _check(target, source.sql(f"SELECT COUNT(*) FROM {target}")[0][0], source.rows)
-        source.new_table(target)
+        if target in theirs:
+            source.drop_tables(target, "\\_dlt%")  # what dlt notes there of its tables
+        else:
+            source.new_table(target)
 
     variants = _variants(migration, TO_MYSQL, targets, {LIMIT: limit}, count_and_clear)
 
@@ -163,6 +176,25 @@ def _to_mysql(migration: Migration, size: Size) -> Prepared:
             raise Unequal("the rows are not those of the table")
 
     return Prepared(variants, lambda _: [None] * size.calls, check)
+
+
+def _verify(migration: Migration, size: Size) -> Prepared:
+    """Both sides of a migration that is done, against the migration (and the drop of what was there, a moment)."""
+
+    def migrate(_: object) -> None:
+        migration.source.mongodb.drop_collection(TABLE)
+        migration.library("mysql-to-mongodb", TABLE, 2)
+
+    def verify(_: object) -> None:
+        found = migration.platform.verify(TABLE).found
+        if found:
+            raise Unequal(f"{found} rows differ")
+
+    def check() -> None:
+        migration.source.mongodb.drop_collection(TABLE)
+
+    migrate(None)
+    return Prepared((Variant(LIBRARY[2], migrate), Variant(VERIFY, verify)), lambda _: [None] * size.calls, check)
 
 
 def _lines(source: Source) -> list[str]:
@@ -185,9 +217,11 @@ def _variants(
     settle: Callable[[str], None],
 ) -> list[Variant]:
     own = dict(calls)
+    few = bool(migration.peers)  # which take long enough
     for processes, name in LIBRARY.items():
-        own[name] = partial(_call, partial(migration.library, _DIRECTIONS[direction], targets[name], processes))
-    for processes, name in PAGES.items():
+        if processes == max(LIBRARY) or not few:
+            own[name] = partial(_call, partial(migration.library, _DIRECTIONS[direction], targets[name], processes))
+    for processes, name in () if few else PAGES.items():
         own[name] = partial(_call, partial(migration.pages, direction, processes, targets[name]))
     for peer in migration.peers:
         own[peer.name] = partial(_call, partial(peer.run, direction, migration.source, targets[peer.name]))
@@ -210,7 +244,7 @@ MIGRATE_SCENARIOS: Sequence[Scenario[Migration]] = (
         "rate",
         _SIZE,
         _to_mongodb,
-        {LIBRARY[2]: _MONGODB_BAR},
+        (Target(LIBRARY[2], _MONGODB_BAR, 5), Target(LIBRARY[2], _NAIVE_BAR, 5, against=NAIVE)),
     ),
     Scenario(
         TO_MYSQL,
@@ -218,6 +252,14 @@ MIGRATE_SCENARIOS: Sequence[Scenario[Migration]] = (
         "rate",
         _SIZE,
         _to_mysql,
-        {LIBRARY[2]: _MYSQL_BAR},
+        (Target(LIBRARY[2], _MYSQL_BAR, 5),),
+    ),
+    Scenario(
+        "verify-migration",
+        "both sides of a migration compared, against the migration",
+        "rate",
+        _SIZE,
+        _verify,
+        (Target(VERIFY, _VERIFY_BAR, 5),),
     ),
 )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import bson
 
-from benchmarks import report
+from benchmarks.memory import resident
 from benchmarks.migrate_data import TABLE, Source
 from benchmarks.migrate_pages import document_pages, ends, row_pages
 from platform_store.halves import CODEC_OPTIONS
@@ -57,20 +55,5 @@ class _Watch:
         self._rows += rows
         if self._rows >= self._step:
             now = time.perf_counter()
-            self.tenths.append(Tenth(self._direction, self._rows / (now - self._begun), _resident()))
+            self.tenths.append(Tenth(self._direction, self._rows / (now - self._begun), resident("VmRSS")))
             self._rows, self._begun = 0, now
-
-
-def _resident() -> int:
-    status = Path("/proc/self/status").read_text("ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
-
-
-def table(tenths: Sequence[Tenth]) -> str:
-    lines = [["one process", *(str(number + 1) for number in range(_PARTS))]]
-    for direction in dict.fromkeys(one.direction for one in tenths):
-        own = [one for one in tenths if one.direction == direction]
-        lines.append([f"{direction}, rows/s", *(f"{one.rate:,.0f}" for one in own)])
-        lines.append(["  resident MB", *(f"{one.memory / 1e6:.0f}" for one in own)])
-    return f"{report.aligned(lines)}\n"

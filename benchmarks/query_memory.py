@@ -7,21 +7,12 @@ import os
 import subprocess
 import sys
 from collections import deque
-from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.memory import Peak, resident
 from platform_store import Platform, PlatformStoreError
 
 _MYSQL, _MONGODB = "BENCHMARK_MYSQL_URL", "BENCHMARK_MONGODB_URL"
 _TIMEOUT = 600.0
-
-
-@dataclass(frozen=True)
-class Peak:
-    """Resident memory, in bytes: before the query, and the most until its last row was read."""
-
-    opened: int
-    most: int
 
 
 def measure(mysql_url: str, mongodb_url: str, sql: str) -> Peak | None:
@@ -39,20 +30,13 @@ def measure(mysql_url: str, mongodb_url: str, sql: str) -> Peak | None:
 def main() -> None:
     """Runs the query of the command line and prints a Peak."""
     with Platform.open(mysql=os.environ[_MYSQL], mongodb=os.environ[_MONGODB]) as platform:
-        opened = _peak()
+        opened = resident()
         try:
             with platform.query(sys.argv[1]) as result:
                 deque(result, maxlen=0)
         except PlatformStoreError as error:
             sys.exit(f"the query failed: {error}")
-    print(json.dumps({"opened": opened, "most": _peak()}))
-
-
-def _peak() -> int:
-    """Of this program: what ``getrusage`` tells would begin with the size of the process that started it."""
-    status = Path("/proc/self/status").read_text("ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
+    print(json.dumps({"opened": opened, "most": resident()}))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from benchmarks.harness import Outcome, Prepared, Scenario, Size, Variant, compare
+from benchmarks.harness import Prepared, Scenario, Size, Target, Variant, compare
 from benchmarks.query_by_hand import BY_HAND
 from benchmarks.query_data import SALE
 from benchmarks.stats import Bar, Ratio
@@ -37,7 +37,7 @@ GEOMETRIC_MEAN = Bar("at most", 4)
 LARGEST = Bar("at most", 20)
 _WHOLE_TABLE = Bar("at most", 7)
 _JOIN = Bar("at most", 1 / 5)
-_SIZE = Size(repetitions=7, calls=3)
+_SIZE = Size(repetitions=5, calls=3)
 _REPORT_SIZE = Size(repetitions=5, calls=1)
 _JOIN_SIZE = Size(repetitions=5, calls=1)
 
@@ -93,7 +93,7 @@ def _against_plain(name: str, question: Question, size: Size, bar: Bar) -> Query
         "p50",
         size,
         lambda stores, size: prepared(PLAIN, stores.one_database, stores.library, question, size),
-        {LIBRARY: bar},
+        (Target(LIBRARY, bar, 4),),
     )
 
 
@@ -104,7 +104,7 @@ def _join(question: Question) -> QueryScenario:
         "p50",
         _JOIN_SIZE,
         lambda stores, size: prepared(IN_PYTHON, stores.in_python, stores.library, question, size),
-        {LIBRARY: _JOIN},
+        (Target(LIBRARY, _JOIN, 4),),
     )
 
 
@@ -112,8 +112,8 @@ ACCEPTANCE: Sequence[QueryScenario] = tuple(
     _against_plain(f"query-{question.number}", question, _SIZE, LARGEST) for question in QUESTIONS
 )
 OTHERS: Sequence[QueryScenario] = (
-    _against_plain("timeline", BUSIEST, _SIZE, LARGEST),
-    _against_plain("report", REPORT, _REPORT_SIZE, _WHOLE_TABLE),
+    _against_plain("query-timeline", BUSIEST, _SIZE, LARGEST),
+    _against_plain("query-report", REPORT, _REPORT_SIZE, _WHOLE_TABLE),
 )
 JOINS: Sequence[QueryScenario] = tuple(_join(question) for question in QUESTIONS if question.number in BY_HAND)
 QUERY_SCENARIOS: Sequence[QueryScenario] = (*ACCEPTANCE, *OTHERS, *JOINS)
@@ -122,18 +122,6 @@ QUERY_SCENARIOS: Sequence[QueryScenario] = (*ACCEPTANCE, *OTHERS, *JOINS)
 def geometric_mean(ratios: Sequence[Ratio]) -> Ratio:
     """Of the ratios; its interval is that of the ends of theirs, so rather too wide."""
     return Ratio(*(_mean([getattr(ratio, part) for ratio in ratios]) for part in ("value", "low", "high")))
-
-
-def acceptance_ratios(outcomes: Iterable[Outcome]) -> dict[str, Ratio]:
-    """Of the acceptance queries among what was measured, by name."""
-    names = {scenario.name for scenario in ACCEPTANCE}
-    return {
-        outcome.name: variant.ratio
-        for outcome in outcomes
-        if outcome.name in names
-        for variant in outcome.variants
-        if variant.ratio is not None
-    }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""Outcomes as a plain table, and as JSON."""
+"""Cases as plain tables for a terminal. They are made from the JSON alone, so that a kept run can be told again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from benchmarks import stats
-from benchmarks.harness import STATISTICS, Measured, Outcome
-from benchmarks.stats import Ratio, quantile, times_of
+from benchmarks.harness import Outcome
+from benchmarks.results import Plain
 
 _HEADINGS = {
     "p50": ("p50 ms", "quartiles", "p95", "ratio"),
@@ -19,32 +18,58 @@ _HEADINGS = {
 _PROFILE_LINES = 25
 
 
-def head(facts: Mapping[str, str], row_bytes: tuple[float, float]) -> str:
+def head(run: Plain) -> str:
     """What was measured on, and how large the rows were."""
-    named = ", ".join(f"{name} {value}" for name, value in facts.items())
-    mysql, document = row_bytes
+    named = ", ".join(f"{name} {value}" for name, value in run["facts"].items())
+    sizes = run["row_bytes"]
+    mysql, document = sizes["mysql_as_text"], sizes["document_as_bson"]
     return f"{named}\na row: {mysql:.0f} bytes in MySQL (as text), {document:.0f} in MongoDB (BSON)\n"
 
 
-def table(outcome: Outcome) -> str:
-    """One scenario's variants."""
-    size = outcome.size
-    rows = "" if size.rows_per_call == 1 else f" of {size.rows_per_call:,} rows"
-    loaded = f", table of {size.table_rows:,} rows" if size.table_rows else ""
-    lines = [
-        [outcome.name, *_HEADINGS[outcome.measure], "95 % interval", "bar", "", "afterwards"],
-        *(_line(outcome, variant) for variant in outcome.variants),
+def table(name: str, case: Plain) -> str:
+    """One case: its variants, what else it has found, and its bars."""
+    if "failed" in case:
+        return f"{name}: FAILED: {case['failed']}\n"
+    parts = [f"{case['about']}{_amount(case)}"]
+    if case["variants"]:
+        lines = [[name, *_HEADINGS[case["measure"]], "95 % interval", "afterwards", "MB of a process"]]
+        parts.append(aligned([*lines, *(_line(case["measure"], variant) for variant in case["variants"])]))
+    parts += [
+        f"  {what}: {_short(found['value'])} ({_short(found['low'])} - {_short(found['high'])})"
+        for what, found in case.get("figures", {}).items()
     ]
-    calls = f"{size.repetitions} x {size.calls} {'call' if size.calls == 1 else 'calls'}"
-    return f"{outcome.about} ({calls}{rows}{loaded})\n{aligned(lines)}\n"
+    if "tenths" in case:
+        parts.append(tenths(case["tenths"]))
+    parts += [f"  {bar(judged)}" for judged in case["judged"]]
+    return "\n".join(parts) + "\n"
 
 
-def verdict(variant: Measured) -> str:
-    """Whether the bar is met; said with a doubt where the interval reaches across it."""
-    if variant.bar is None or variant.ratio is None:
-        return ""
-    word = "met" if variant.bar.met(variant.ratio) else "MISSED"
-    return word if variant.bar.certain(variant.ratio) else f"{word} (unsure)"
+def bar(judged: Mapping[str, Any]) -> str:
+    """What a run says of a bar: undecided where the interval reaches across it."""
+    against = f" against {judged['against']}" if judged["against"] else ""
+    return (
+        f"issue {judged['issue']}: {judged['variant']}{against}, {judged['measure']}, {limit(judged)}: "
+        f"{interval(judged['ratio'])}: {judged['verdict'].upper()}"
+    )
+
+
+def limit(judged: Mapping[str, Any]) -> str:
+    return f"{judged['side']} {judged['limit']:.2f}"
+
+
+def interval(ratio: Mapping[str, float]) -> str:
+    """A ratio and what the noise of the repetitions leaves open."""
+    return f"{ratio['value']:.2f} ({ratio['low']:.2f} - {ratio['high']:.2f})"
+
+
+def tenths(found: Sequence[Mapping[str, Any]]) -> str:
+    """A long migration, tenth by tenth."""
+    lines = []
+    for direction in dict.fromkeys(one["direction"] for one in found):
+        own = [one for one in found if one["direction"] == direction]
+        lines.append([f"  {direction}, rows/s", *(f"{one['rate']:,.0f}" for one in own)])
+        lines.append(["    resident MB", *(f"{one['memory'] / 1e6:.0f}" for one in own)])
+    return aligned(lines)
 
 
 def profile(outcome: Outcome) -> str:
@@ -57,80 +82,9 @@ def profile(outcome: Outcome) -> str:
     return "\n".join(parts)
 
 
-def as_json(facts: Mapping[str, str], row_bytes: tuple[float, float], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Everything, down to each block; times in seconds, rates in rows a second."""
-    return {
-        "facts": dict(facts),
-        "row_bytes": {"mysql_as_text": row_bytes[0], "document_as_bson": row_bytes[1]},
-        "scenarios": [scenario_as_json(outcome) for outcome in outcomes],
-    }
-
-
-def scenario_as_json(outcome: Outcome) -> dict[str, Any]:
-    """One scenario's part of that."""
-    return {
-        "name": outcome.name,
-        "about": outcome.about,
-        "measure": outcome.measure,
-        "size": vars(outcome.size),
-        "variants": [_variant(outcome, variant) for variant in outcome.variants],
-    }
-
-
-def _variant(outcome: Outcome, variant: Measured) -> dict[str, Any]:
-    statistic = STATISTICS[outcome.measure]
-    blocks = [
-        {"value": statistic([block]), "seconds": sum(block.times), "afterwards": block.afterwards}
-        for block in variant.blocks
-    ]
-    low, high = _quartiles(outcome, variant)
-    return {
-        "name": variant.name,
-        "value": statistic(variant.blocks),
-        "quartiles": [low, high],
-        "p95_of_calls": stats.p95(variant.blocks),
-        "afterwards_per_row": _afterwards(variant),
-        "ratio": None if variant.ratio is None else vars(variant.ratio),
-        "bar": None if variant.bar is None else str(variant.bar),
-        "met": None if variant.bar is None or variant.ratio is None else variant.bar.met(variant.ratio),
-        "blocks": blocks,
-    }
-
-
-def _line(outcome: Outcome, variant: Measured) -> list[str]:
-    low, high = _quartiles(outcome, variant)
-    if outcome.measure == "rate":
-        figures = [f"{stats.rate(variant.blocks):,.0f}", f"{low:,.0f} - {high:,.0f}", ""]
-    else:
-        figures = [_ms(stats.p50(variant.blocks)), f"{_ms(low)} - {_ms(high)}", _ms(stats.p95(variant.blocks))]
-    afterwards = _afterwards(variant)
-    return [
-        f"  {variant.name}",
-        *figures,
-        *_compared(variant.ratio),
-        "" if variant.bar is None else str(variant.bar),
-        verdict(variant),
-        f"{afterwards * 1e6:,.0f} us/row" if afterwards > 1e-6 else "",
-    ]
-
-
-def _compared(ratio: Ratio | None) -> list[str]:
-    return ["", ""] if ratio is None else [f"{ratio.value:.2f}", f"{ratio.low:.2f} - {ratio.high:.2f}"]
-
-
-def _quartiles(outcome: Outcome, variant: Measured) -> tuple[float, float]:
-    """Of the calls' times, or of the blocks' rates."""
-    values = [block.rate for block in variant.blocks] if outcome.measure == "rate" else times_of(variant.blocks)
-    return quantile(values, 0.25), quantile(values, 0.75)
-
-
-def _afterwards(variant: Measured) -> float:
-    """Seconds put off, for each row."""
-    return sum(block.afterwards for block in variant.blocks) / sum(block.rows for block in variant.blocks)
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3f}"
+def value(measure: str, seconds_or_rate: float) -> str:
+    """As the tables have it: milliseconds, or rows a second."""
+    return f"{seconds_or_rate:,.0f}" if measure == "rate" else f"{seconds_or_rate * 1e3:.3f}"
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -142,3 +96,34 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
         for pairs in (list(zip(line, widths, strict=True)) for line in zip(*columns, strict=True))
     ]
     return "\n".join(text.rstrip() for text in texts)
+
+
+def _amount(case: Plain) -> str:
+    if not case["variants"]:
+        return ""
+    size = case["size"]
+    rows = "" if size["rows_per_call"] == 1 else f" of {size['rows_per_call']:,} rows"
+    loaded = f", table of {size['table_rows']:,} rows" if size["table_rows"] else ""
+    calls = f"{size['repetitions']} x {size['calls']} {'call' if size['calls'] == 1 else 'calls'}"
+    return f" ({calls}{rows}{loaded})"
+
+
+def _line(measure: str, variant: Mapping[str, Any]) -> list[str]:
+    low, high = variant["quartiles"]
+    p95 = "" if measure == "rate" else value(measure, variant["p95"])
+    median = variant["p50"] if measure == "p95" else variant["value"]
+    ratio, memory = variant["ratio"], variant.get("memory")
+    return [
+        f"  {variant['name']}",
+        value(measure, median),
+        f"{value(measure, low)} - {value(measure, high)}",
+        p95,
+        "" if ratio is None else f"{ratio['value']:.2f}",
+        "" if ratio is None else f"{ratio['low']:.2f} - {ratio['high']:.2f}",
+        f"{variant['afterwards_per_row'] * 1e6:,.0f} us/row" if variant["afterwards_per_row"] > 1e-6 else "",
+        "" if memory is None else f"{memory['opened'] / 1e6:.0f} -> {memory['most'] / 1e6:.0f}",
+    ]
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.2f}"

@@ -1,215 +1,286 @@
-"""Every scenario: what is measured, how much of it, and the bars."""
+"""Operations on rows of one table: what is called with what, how much of it, and the bars."""
 
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
-from pymongo.write_concern import WriteConcern
-
-from benchmarks.by_hand import ACKNOWLEDGED, MAJORITY
-from benchmarks.data import SEED, CustomerRow, customers, profile
-from benchmarks.harness import Prepared, Scenario, Size, Variant, compare
+from benchmarks.by_hand import BATCH
+from benchmarks.data import SEED, customers, profile
+from benchmarks.harness import Measure, Prepared, Scenario, Size, Target
+from benchmarks.sides import AUTOCOMMIT, BY_HAND, EMBEDDED, LIBRARY, MONGODB, MYSQL
 from benchmarks.stats import Bar
-from benchmarks.stores import TABLE, Stores
+from benchmarks.table import Arguments, Table
 
-BATCH = 1000
-BY_HAND, LIBRARY = "by hand", "library"
+SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
+LARGE: Final = SIZES[-1]
+"""Tables of so many rows are not made on every side, which would take most of a run."""
+FOUR: Final = (BY_HAND, MYSQL, MONGODB, LIBRARY)
+FIVE: Final = (*FOUR, EMBEDDED)
+SIX: Final = (BY_HAND, AUTOCOMMIT, *FIVE[1:])
+FOUND: Final = 50
 
-CustomerScenario: TypeAlias = Scenario[Stores]
+Inputs: TypeAlias = Callable[[int], Sequence[Arguments]]
+Made: TypeAlias = Callable[["Operation", Table, Size], Prepared]
 
 
-def write(stores: Stores, size: Size) -> Prepared:
-    stores.create_tables()
-    platform, by_hand = stores.platform, stores.by_hand()
-    variants = (
-        Variant(BY_HAND, by_hand.write),
-        Variant(LIBRARY, lambda row: platform.write(TABLE, row), platform.recover),
+@dataclass(frozen=True)
+class Operation:
+    """Something done to a table, of whatever size it is."""
+
+    name: str
+    about: str
+    measure: Measure
+    method: str  # of a side
+    size: Callable[[int], Size]  # for a table of so many rows
+    make: Made
+    names: Sequence[str] = FIVE
+    bars: Mapping[int, Target] = field(default_factory=dict)  # by the table's rows
+    cost: float = 0.0012  # seconds of a call for one row on all sides together, to tell how long a run will take
+    sizes: Sequence[int] = SIZES  # of tables unless others are asked for
+    large: Sequence[str] = FOUR  # the sides on LARGE tables
+    memory: bool = False  # also of a process that does nothing else
+    workers: Sequence[int] = ()  # clients at once, besides one alone
+
+    def at(self, rows: int) -> Scenario[Table]:
+        """The scenario on a table of so many rows."""
+        own = replace(self, names=self.sides(rows))
+        return Scenario(
+            f"{self.name}@{rows}",
+            self.about,
+            self.measure,
+            self.size(rows),
+            lambda table, size: self.make(own, table, size),
+            tuple(target for at, target in self.bars.items() if at == rows),
+        )
+
+    def sides(self, rows: int) -> Sequence[str]:
+        """Those that are measured on a table of so many rows."""
+        return self.names if rows < LARGE else [name for name in self.names if name in self.large]
+
+
+def new_rows(operation: Operation, table: Table, size: Size) -> Prepared:
+    """Rows of new keys, a call for each or for many, which go again afterwards."""
+    each = size.calls * size.rows_per_call
+    first, count = table.reserve(each * size.blocks), each * size.blocks
+
+    def inputs(number: int) -> Sequence[Arguments]:
+        rows = customers(first + number * each, each)
+        if size.rows_per_call == 1:
+            return [(row,) for row in rows]
+        return [(rows[start : start + size.rows_per_call],) for start in range(0, each, size.rows_per_call)]
+
+    return table.prepared(
+        operation.names,
+        operation.method,
+        inputs,
+        touched=lambda: range(first, first + count),
+        finish=lambda: table.clear(operation.names, first, count),
     )
-    return Prepared(variants, lambda number: _rows_of_block(number, size), _same_rows(stores))
 
 
-def update(stores: Stores, size: Size) -> Prepared:
-    _load(stores, size.table_rows)
-    platform, by_hand = stores.platform, stores.by_hand()
-    variants = (
-        Variant(BY_HAND, lambda change: by_hand.update(*change)),
-        Variant(
-            LIBRARY,
-            lambda change: platform.update(TABLE, change[0], {"vip_level": change[1], "profile": change[2]}),
-            platform.recover,
-        ),
+def deleted(operation: Operation, table: Table, size: Size) -> Prepared:
+    """Rows written for it; what is left of them in the end is nothing."""
+    each = size.calls * size.rows_per_call
+    first, count = table.reserve(each * size.blocks), each * size.blocks
+    table.fill(operation.names, first, count)
+
+    def inputs(number: int) -> Sequence[Arguments]:
+        start = first + number * each
+        if size.rows_per_call == 1:
+            return [(key,) for key in range(start, start + each)]
+        return [(key, key + size.rows_per_call - 1) for key in range(start, start + each, size.rows_per_call)]
+
+    return table.prepared(operation.names, operation.method, inputs, touched=lambda: range(first, first + count))
+
+
+def changed(operation: Operation, table: Table, size: Size) -> Prepared:
+    """A column in each store of rows anywhere."""
+
+    def inputs(number: int) -> Sequence[Arguments]:
+        draw = draw_of(number)
+        return [(key, draw.randrange(6), profile(draw)) for key in draw.sample(range(1, table.rows + 1), k=size.calls)]
+
+    def touched() -> list[int]:
+        return [key for number in range(size.blocks) for key, *_ in inputs(number)]
+
+    return table.prepared(operation.names, operation.method, inputs, touched=touched)
+
+
+def read(operation: Operation, table: Table, size: Size) -> Prepared:
+    keys = range(1, table.rows + 1)
+    return table.prepared(
+        operation.names,
+        operation.method,
+        lambda number: [(key,) for key in draw_of(number).choices(keys, k=size.calls)],
     )
 
-    def changes(number: int) -> list[tuple[int, int, dict[str, Any]]]:
-        draw = _draw(number)
-        keys = draw.sample(range(1, size.table_rows + 1), k=size.calls)
-        return [(key, draw.randrange(6), profile(draw)) for key in keys]
 
-    return Prepared(variants, changes, _same_rows(stores))
+def read_many(operation: Operation, table: Table, size: Size) -> Prepared:
+    keys = range(1, table.rows + 1)
+
+    def inputs(number: int) -> Sequence[Arguments]:
+        draw = draw_of(number)
+        return [(draw.sample(keys, k=size.rows_per_call),) for _ in range(size.calls)]
+
+    return table.prepared(operation.names, operation.method, inputs)
 
 
-def delete(stores: Stores, size: Size) -> Prepared:
-    _load(stores, size.blocks * size.calls + 1)  # one stays, so that the check has something to see
-    platform, by_hand = stores.platform, stores.by_hand()
-    variants = (
-        Variant(BY_HAND, by_hand.delete),
-        Variant(LIBRARY, lambda key: platform.delete(TABLE, key), platform.recover),
+def found(operation: Operation, table: Table, size: Size) -> Prepared:
+    """Of customers of the lowest level, every other one."""
+    starts = range(max(1, table.rows - 4 * FOUND))
+    return table.prepared(
+        operation.names,
+        operation.method,
+        lambda number: [(start, 0, size.rows_per_call) for start in draw_of(number).choices(starts, k=size.calls)],
     )
 
-    def keys(number: int) -> range:
-        return range(number * size.calls + 1, (number + 1) * size.calls + 1)
 
-    return Prepared(variants, keys, _same_rows(stores))
-
-
-def write_many_in_transaction(stores: Stores, size: Size) -> Prepared:
-    platform = stores.platform
-
-    def in_transaction(rows: Sequence[CustomerRow]) -> None:
-        for batch in _batches(rows):
-            with platform.transaction() as tx:
-                tx.write_many(TABLE, batch)
-
-    return _write_many(stores, size, ACKNOWLEDGED, in_transaction)
+def whole(operation: Operation, table: Table, size: Size) -> Prepared:
+    arguments: Arguments = (BATCH,) if operation.method == "scan" else ()
+    return table.prepared(operation.names, operation.method, lambda _: [arguments] * size.calls)
 
 
-def write_many(stores: Stores, size: Size) -> Prepared:
-    platform = stores.platform
-    return _write_many(stores, size, MAJORITY, lambda rows: platform.write_many(TABLE, rows, batch_size=BATCH))
+def draw_of(number: int) -> random.Random:
+    """The random numbers of a block."""
+    return random.Random(SEED << 32 | number)
 
 
-def _write_many(
-    stores: Stores, size: Size, concern: WriteConcern, library: Callable[[Sequence[CustomerRow]], object]
-) -> Prepared:
-    stores.create_tables()
-    by_hand = stores.by_hand(concern)
-
-    def in_batches(rows: Sequence[CustomerRow]) -> None:
-        for batch in _batches(rows):
-            by_hand.write_many(batch)
-
-    variants = (Variant(BY_HAND, in_batches), Variant(LIBRARY, library, stores.platform.recover))
-
-    def rows(number: int) -> list[list[CustomerRow]]:
-        every = _rows_of_block(number, size)
-        return [every[first : first + size.rows_per_call] for first in range(0, len(every), size.rows_per_call)]
-
-    return Prepared(variants, rows, _same_rows(stores))
+def _singly(repetitions: int, calls: int) -> Callable[[int], Size]:
+    return lambda rows: Size(repetitions, calls, table_rows=rows)
 
 
-def read(stores: Stores, size: Size) -> Prepared:
-    _load(stores, size.table_rows)
-    platform, by_hand = stores.platform, stores.by_hand()
-    variants = (Variant(BY_HAND, by_hand.read), Variant(LIBRARY, lambda key: platform.read(TABLE, key)))
-    absent = size.table_rows + 1
-
-    def check() -> None:
-        keys = [*_draw(0).sample(range(1, absent), k=min(BATCH, size.table_rows)), absent]
-        compare(map(variants[0].call, keys), map(variants[1].call, keys), "rows read")
-
-    return Prepared(variants, lambda number: _draw(number).choices(range(1, absent), k=size.calls), check)
+def _of(repetitions: int, calls: int, rows_per_call: int) -> Callable[[int], Size]:
+    return lambda rows: Size(repetitions, calls, rows_per_call, rows)
 
 
-def read_many(stores: Stores, size: Size) -> Prepared:
-    _load(stores, size.table_rows)
-    platform, by_hand = stores.platform, stores.by_hand()
-    variants = (Variant(BY_HAND, by_hand.read_many), Variant(LIBRARY, lambda keys: platform.read_many(TABLE, keys)))
-
-    def inputs(number: int) -> list[list[int]]:
-        draw = _draw(number)
-        return [draw.sample(range(1, size.table_rows + 1), k=size.rows_per_call) for _ in range(size.calls)]
-
-    def check() -> None:
-        for keys in inputs(0):
-            wanted = [*keys, size.table_rows + 1]
-            compare(by_hand.read_many(wanted), platform.read_many(TABLE, wanted), "rows read")
-
-    return Prepared(variants, inputs, check)
+def _whole(rows: int) -> Size:
+    return Size(5, 1, rows, rows)
 
 
-def scan(stores: Stores, size: Size) -> Prepared:
-    _load(stores, size.table_rows)
-    platform, by_hand = stores.platform, stores.by_hand()
-    variants = (
-        Variant(BY_HAND, lambda page: deque(by_hand.scan(page), maxlen=0)),
-        Variant(LIBRARY, lambda page: deque(platform.scan(TABLE, batch_size=page), maxlen=0)),
-    )
-    return Prepared(variants, lambda _: [BATCH] * size.calls, _same_rows(stores))
+def _bar(bar: Bar, rows: int = 10_000) -> dict[int, Target]:
+    return {rows: Target(LIBRARY, bar, 3)}
 
 
-SCENARIOS: Sequence[CustomerScenario] = (
-    Scenario("write", "one new row", "p50", Size(20, 100), write, {LIBRARY: Bar("at most", 0.90)}),
-    Scenario("update", "one column in each store of a row", "p50", Size(10, 100, table_rows=5000), update, {}),
-    Scenario("delete", "one row", "p50", Size(10, 100), delete, {}),
-    Scenario(
-        "write-many-transaction",
-        "batches of 1000, through the journal, against w:1 j:true",
-        "rate",
-        Size(7, 1, rows_per_call=10 * BATCH),
-        write_many_in_transaction,
-        {LIBRARY: Bar("at least", 0.50)},
+FILLING: Final = 3.7e-5
+"""Seconds until a row is made and written to a side, about."""
+CLIENTS: Final = (1, 4, 16)
+IN_BULK: Final = 4 * BATCH
+
+OPERATIONS: Sequence[Operation] = (
+    Operation(
+        "read",
+        "one row by key",
+        "p50",
+        "read",
+        _singly(10, 100),
+        read,
+        bars=_bar(Bar("at most", 1.50)),
+        workers=CLIENTS,
     ),
-    Scenario(
-        "write-many",
-        "batches of 1000 new keys, against w:majority j:true",
-        "rate",
-        Size(7, 1, rows_per_call=10 * BATCH),
-        write_many,
-        {LIBRARY: Bar("at least", 0.80)},
-    ),
-    Scenario("read", "one row by key", "p50", Size(20, 200, table_rows=10_000), read, {LIBRARY: Bar("at most", 1.50)}),
-    Scenario(
+    Operation(
         "read-many",
         "100 rows by key",
         "p50",
-        Size(15, 25, rows_per_call=100, table_rows=10_000),
+        "read_many",
+        _of(10, 20, 100),
         read_many,
-        {LIBRARY: Bar("at most", 0.85)},
+        bars=_bar(Bar("at most", 0.85)),
+        cost=7e-5,
     ),
-    Scenario(
+    Operation("find", f"{FOUND} rows of one level, from a key on", "p50", "find", _of(10, 20, FOUND), found, cost=8e-5),
+    Operation(
         "scan",
-        "the whole table, in pages of 1000",
+        "every row, in pages of 1,000",
         "rate",
-        Size(9, 1, rows_per_call=50_000, table_rows=50_000),
-        scan,
-        {LIBRARY: Bar("at least", 0.85)},
+        "scan",
+        _whole,
+        whole,
+        bars=_bar(Bar("at least", 0.85), 100_000),
+        cost=5e-5,
+        large=(BY_HAND, LIBRARY),
+        memory=True,
+    ),
+    Operation(
+        "collection",
+        "the documents of every row",
+        "rate",
+        "documents",
+        _whole,
+        whole,
+        cost=3e-5,
+        sizes=SIZES[:-1],
+        memory=True,
+    ),
+    Operation(
+        "verify",
+        "every row's two halves compared",
+        "rate",
+        "verify",
+        _whole,
+        whole,
+        (LIBRARY,),
+        cost=1e-5,
+        sizes=SIZES[:-1],
+        memory=True,
+    ),
+    Operation(
+        "write",
+        "one new row",
+        "p50",
+        "write",
+        _singly(10, 100),
+        new_rows,
+        SIX,
+        _bar(Bar("at most", 0.90)),
+        cost=0.0045,
+        workers=CLIENTS,
+    ),
+    Operation(
+        "update",
+        "one column in each store of a row",
+        "p50",
+        "update",
+        _singly(10, 60),
+        changed,
+        SIX,
+        cost=0.005,
+        workers=CLIENTS,
+    ),
+    Operation("delete", "one row", "p50", "delete", _singly(10, 60), deleted, SIX, cost=0.005),
+    Operation(
+        "write-many",
+        "batches of 1,000 new keys; w:majority, j:true in MongoDB",
+        "rate",
+        "write_many",
+        _of(5, 1, IN_BULK),
+        new_rows,
+        bars=_bar(Bar("at least", 0.80)),
+        cost=2e-4,  # with what clears them away
+        sizes=(10_000, LARGE),
+        memory=True,
+    ),
+    Operation(
+        "write-many-transaction",
+        "batches of 1,000 through the library's journal; w:1, j:true",
+        "rate",
+        "write_many_in_transaction",
+        _of(5, 1, IN_BULK),
+        new_rows,
+        bars=_bar(Bar("at least", 0.50)),
+        cost=2.5e-4,
+        sizes=(10_000,),
+    ),
+    Operation(
+        "delete-range",
+        "consecutive rows",
+        "rate",
+        "delete_range",
+        _of(5, 1, IN_BULK // 4),
+        deleted,
+        cost=2.5e-4,
+        sizes=(10_000, LARGE),
     ),
 )
-
-
-def _load(stores: Stores, count: int) -> None:
-    """The same rows in both tables, with nothing left to do for the library."""
-    stores.create_tables()
-    by_hand = stores.by_hand()
-    for first in range(1, count + 1, BATCH):
-        rows = customers(first, min(BATCH, count + 1 - first))
-        by_hand.write_many(rows)
-        stores.platform.write_many(TABLE, rows)
-    stores.platform.recover()
-
-
-def _same_rows(stores: Stores) -> Callable[[], None]:
-    """What was written by hand is what the library reads, and what lies in the two servers."""
-
-    def check() -> None:
-        stores.platform.recover()
-        compare(stores.by_hand().scan(BATCH), stores.platform.scan(TABLE), "rows by hand and through the library")
-        compare(stores.by_hand().scan(BATCH), stores.by_hand_over_library().scan(BATCH), "rows in the servers")
-
-    return check
-
-
-def _rows_of_block(number: int, size: Size) -> list[CustomerRow]:
-    count = size.calls * size.rows_per_call
-    return customers(number * count + 1, count)
-
-
-def _batches(rows: Sequence[CustomerRow]) -> list[Sequence[CustomerRow]]:
-    return [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
-
-
-def _draw(number: int) -> random.Random:
-    return random.Random(SEED << 32 | number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
@@ -21,11 +22,12 @@ class Block:
     times: tuple[float, ...]  # seconds of each call
     rows: int  # handled by all calls together
     afterwards: float = 0.0  # seconds of what the calls had put off
+    wall: float | None = None  # seconds from the first call to the last, where several clients were at work at once
 
     @property
     def rate(self) -> float:
         """Rows in a second."""
-        return self.rows / sum(self.times)
+        return self.rows / (sum(self.times) if self.wall is None else self.wall)
 
 
 Statistic: TypeAlias = Callable[[Sequence[Block]], float]
@@ -59,6 +61,24 @@ class Bar:
 
     def _holds(self, value: float) -> bool:
         return value <= self.limit if self.side == "at most" else value >= self.limit
+
+
+Verdict: TypeAlias = Literal["met", "missed", "undecided"]
+
+
+def verdict(bar: Bar, ratio: Ratio) -> Verdict:
+    """Undecided where the interval reaches across the bar: this run cannot tell."""
+    if not bar.certain(ratio):
+        return "undecided"
+    return "met" if bar.met(ratio) else "missed"
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """How the second of each pair grows with the first: the exponent of the power that fits best (least squares of the
+    logarithms). 0: not at all; 1: as fast.
+    """
+    xs, ys = ([math.log(value) for value in values] for values in zip(*points, strict=True))
+    return statistics.linear_regression(xs, ys).slope
 
 
 def times_of(blocks: Sequence[Block]) -> list[float]:

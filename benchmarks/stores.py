@@ -8,23 +8,20 @@ import platform as machine
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pymongo
 from pymongo.database import Database
-from pymongo.write_concern import WriteConcern
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 from sqlalchemy.engine import make_url
 
-from benchmarks.by_hand import ACKNOWLEDGED, ByHand
-from benchmarks.data import COLUMNS, FLAG
 from platform_store import Platform
 from tests.servers import provide
-from tests.servers.databases import connect_sql, fresh_mongodb_database, fresh_sql_database
+from tests.servers.databases import connect_mongodb, connect_sql, fresh_mongodb_database, fresh_sql_database
 
-TABLE = "customer"
-_DURABILITY = ("innodb_flush_log_at_trx_commit", "sync_binlog")
+_SETTINGS = ("innodb_flush_log_at_trx_commit", "sync_binlog", "innodb_buffer_pool_size")
 
 
 class NoServers(Exception):
@@ -60,19 +57,6 @@ class Stores:
     connection: Connection[Cursor]
     database: Database[dict[str, Any]]
 
-    def create_tables(self) -> None:
-        """The library's table, and the one of what is written by hand."""
-        self.platform.create_table(TABLE, COLUMNS, flag=FLAG)
-        self.by_hand().create_table()
-
-    def by_hand(self, concern: WriteConcern = ACKNOWLEDGED) -> ByHand:
-        """The plain drivers over the table of their own."""
-        return ByHand(self.connection, self.database, concern=concern)
-
-    def by_hand_over_library(self) -> ByHand:
-        """The plain drivers over the library's table: what is really there."""
-        return ByHand(self.connection, self.database, TABLE)
-
 
 def provided(resources: contextlib.ExitStack) -> Servers:
     """The servers that the tests would run on. Raises NoServers."""
@@ -85,19 +69,32 @@ def provided(resources: contextlib.ExitStack) -> Servers:
     facts = {
         "mysql": servers.versions["mysql"],
         "mongodb": servers.versions["mongodb"],
-        **_durability(servers.mysql_url),
+        **_settings(servers.mysql_url),
+        "wiredTiger cache": _cache(servers.mongodb_url),
         "python": machine.python_version(),
-        **{name: version(name) for name in ("PyMySQL", "pymongo", "platform-store")},
+        **{name: version(name) for name in ("PyMySQL", "pymongo", "sqlglot", "platform-store")},
+        "processor": _processor(),
         "cores": str(os.cpu_count()),
         "load": f"{os.getloadavg()[0]:.1f}",  # of others, before anything was measured
     }
     return Servers(servers.mysql_url, servers.mongodb_url, facts)
 
 
-def _durability(url: str) -> dict[str, str]:
-    """What a commit costs depends on these settings."""
+def _settings(url: str) -> dict[str, str]:
+    """What a commit costs depends on these settings, and what is in memory."""
     with connect_sql(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(f'@@{name}' for name in _DURABILITY)}")
+        cursor.execute(f"SELECT {', '.join(f'@@{name}' for name in _SETTINGS)}")
         row = cursor.fetchone()
     assert row is not None
-    return {name: str(value) for name, value in zip(_DURABILITY, row, strict=True)}
+    return {name: str(value) for name, value in zip(_SETTINGS, row, strict=True)}
+
+
+def _cache(url: str) -> str:
+    with connect_mongodb(url) as client:
+        cache = client.admin.command("serverStatus")["wiredTiger"]["cache"]
+    return str(cache["maximum bytes configured"])
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), machine.machine())

@@ -1,4 +1,4 @@
-"""The benchmark of queries: its data, its summary, its judgement. No server, and no time is judged."""
+"""The benchmark of queries: its data and its judgement. No server, and no time is judged."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from itertools import chain
 import pytest
 
 from benchmarks import query_data
-from benchmarks.__main__ import main
-from benchmarks.harness import Measured, Outcome, Size, Unequal
-from benchmarks.query import planning, summary
+from benchmarks.harness import Size, Unequal
+from benchmarks.query import planning
 from benchmarks.query_by_hand import BY_HAND
 from benchmarks.query_data import SALE, TABLES, Address, count, fingerprint, rows
 from benchmarks.query_scenarios import (
     ACCEPTANCE,
     BUSIEST,
-    LIBRARY,
     PLAIN,
     QUERY_SCENARIOS,
-    acceptance_ratios,
     geometric_mean,
     prepared,
 )
@@ -30,11 +27,6 @@ from crm_model.sample.sizes import BUSY_CUSTOMER
 
 ONE = Ratio(1.0, 0.5, 2.0)
 SIXTEEN = Ratio(16.0, 8.0, 32.0)
-
-
-def outcome(name: str, ratio: Ratio) -> Outcome:
-    measured = (Measured(PLAIN, (), None, None), Measured(LIBRARY, (), ratio, None))
-    return Outcome(name, "", "p50", Size(5, 1), measured, {})
 
 
 def test_the_tables_are_those_of_the_questions_and_the_report() -> None:
@@ -87,19 +79,6 @@ def test_the_geometric_mean_of_ratios() -> None:
     assert [mean.value, mean.low, mean.high] == pytest.approx([4, 2, 8])
 
 
-def test_only_acceptance_queries_count() -> None:
-    outcomes = [outcome("query-1", ONE), outcome("report", SIXTEEN), outcome("query-2", SIXTEEN)]
-    assert acceptance_ratios(outcomes) == {"query-1": ONE, "query-2": SIXTEEN}
-
-
-def test_the_summary_names_the_worst() -> None:
-    text = summary({"query-1": ONE, "query-2": SIXTEEN, "query-3": Ratio(21.0, 19.5, 22.0)})
-    mean, worst = text.splitlines()
-    assert mean.startswith("3 acceptance queries: geometric mean 6.95")
-    assert mean.endswith("at most 4.00: MISSED")
-    assert worst == "the largest is query-3: 21.00 (19.50 - 22.00), at most 20.00: MISSED (unsure)"
-
-
 def test_planning_ends_where_rows_are_touched() -> None:
     assert planning({"analysis": 0.002, "restrictions": 0.001, "staging": 5.0, "all": 5.1}) == pytest.approx(0.003)
     assert planning({"analysis": 0.002}) == 0.002
@@ -116,10 +95,3 @@ def test_answers_are_compared_in_order_where_the_query_has_one(ordered: bool, di
             ready.check()
     else:
         ready.check()
-
-
-@pytest.mark.parametrize("arguments", [["query", "--only", "query-11"], ["query", "--size", "L"]])
-def test_what_is_not_there_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert "invalid choice" in capsys.readouterr().err
