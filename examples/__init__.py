@@ -1,0 +1,1 @@
+"""Programs on the library and on the CRM package, which the tests run."""

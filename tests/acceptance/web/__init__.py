@@ -1,0 +1,1 @@
+"""The web example, page by page, on the embedded pair and on real servers."""

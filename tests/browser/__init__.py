@@ -1,0 +1,1 @@
+"""The web application in headless Chromium: ``make test-web``."""
