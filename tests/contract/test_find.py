@@ -89,7 +89,6 @@ def test_every_row_in_the_order_of_the_key(visits: Platform) -> None:
         ({"mood": "高"}, lambda row: row["mood"] == "高"),
         ({"kind": "x"}, lambda row: False),
     ],
-    ids=repr,
 )
 def test_conditions(visits: Platform, where: dict[str, object], expected: Any) -> None:
     assert visits.find("visit", where) == [row for row in ROWS if expected(row)]
