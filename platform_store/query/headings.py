@@ -60,26 +60,41 @@ def groupings(analysis: Analysis) -> Iterator[Edit]:
 
 
 def table_arguments(analysis: Analysis) -> Iterator[Edit]:
-    """COALESCE around each bare column of which a JSON_TABLE is made, which changes nothing.
+    """COALESCE around each bare column of ours of which a JSON_TABLE is made, which changes nothing.
 
-    MySQL 9.7 has no such column where a derived table has been merged: error 1210. (MariaDB has.)
+    MySQL 9.7 has no such column where a derived table has been merged: error 1210. (MariaDB has.) Of the statement's
+    own derived tables it says so, too.
     """
     for table in analysis.tree.find_all(exp.JSONTable):
         column = table.this
-        if isinstance(column, exp.Column) and isinstance(column.this, exp.Identifier):
+        if isinstance(column, exp.Column) and isinstance(column.this, exp.Identifier) and _is_ours(analysis, column):
             first = column.args.get("table") or column.this
             start = analysis.statement.place(first.meta["start"])
             end = analysis.statement.place(column.this.meta["end"]) + 1
             yield from (Edit(start, start, "COALESCE("), Edit(end, end, ")"))
 
 
-def hints(analysis: Analysis) -> Iterator[Edit]:
-    """A hint for statements with a JSON_TABLE.
+def _is_ours(analysis: Analysis, column: exp.Column) -> bool:
+    """Whether a column may be that of a staged reference."""
+    select = column.find_ancestor(exp.Select)
+    while select is not None:
+        sources = {fold(one.alias_or_name) for one in select.find_all(exp.Table, exp.Subquery, exp.Lateral)}
+        for one in analysis.staged:
+            if one.select is select and one.has(column.name) and fold(column.table) in ("", fold(one.alias)):
+                return True
+        if fold(column.table) in sources:
+            return False
+        select = select.find_ancestor(exp.Select)
+    return False
 
-    MySQL 9.7 repeats rows where it weeds out the duplicates of a semijoin by row numbers of a JSON_TABLE, which it
+
+def hints(analysis: Analysis) -> Iterator[Edit]:
+    """A hint for statements with a JSON_TABLE, or a LATERAL derived table.
+
+    MySQL 9.7 repeats rows where it weeds out the duplicates of a semijoin by row numbers of such a table, which it
     makes anew for each row. Between tables it mostly takes another way.
     """
-    if "json_table" in analysis.statement.names:
+    if {"json_table", "lateral"} & analysis.statement.names:
         place = analysis.statement.place(_first_select(analysis.statement) - 1) + 1
         yield Edit(place, place, " /*+ SET_VAR(optimizer_switch='duplicateweedout=off') */")
 

@@ -24,7 +24,8 @@ from tests.fuzz.world import Urls
 
 C = ColumnAttribute
 ID: Final = C("id", "BIGINT", nullable=False)
-LABELS: Final = "SET('b','a')"
+LABELS_OF: Final = "'b','a'"
+LABELS: Final = f"SET({LABELS_OF})"
 
 
 def table(name: str, *columns: ColumnAttribute, keys: int = 1, **properties: Any) -> Table:
@@ -66,6 +67,30 @@ def over_t(sql: str, parameters: Parameters = None, *, ordered: bool = False) ->
     return case(sql, T, rows=ROWS, parameters=parameters, ordered=ordered)
 
 
+EXTREMES: Final = table(
+    "z",
+    ID,
+    C("g", "INT"),
+    C("y", "YEAR"),
+    C("f", "FLOAT"),
+    C("d", "BINARY(3)"),
+    C("b", "BIT(9)"),
+    C("e", f"ENUM({LABELS_OF})"),
+    C("s", f"SET({LABELS_OF})"),
+    C("u", "INT UNSIGNED"),
+)
+
+
+def over_extremes(sql: str) -> Case:
+    values = [
+        {"y": 0, "f": 1.1, "d": b"a", "b": 5, "e": "b", "s": "b,a", "u": 7},
+        {"y": 2024, "f": -0.3, "d": b"ab", "b": 300, "e": "a", "s": "a", "u": 4_000_000_000},
+    ]
+    rows: list[Row] = [{"id": number, "g": number // 2, **values[number % 2]} for number in range(1, 5)]
+    extremes = ", ".join(f"MIN({name}), MAX({name}) AS m{name}" for name in "yfdbesu")
+    return case(sql.format(extremes), EXTREMES, rows={"z": rows})
+
+
 BOTH: Final[dict[str, Case]] = {
     "a list as parameter": over_t("SELECT (n IN %s), id FROM t WHERE v IN %s", [[1, 3], ["a", "茶"]]),
     "a list by name": over_t("SELECT id FROM t WHERE n IN %(n)s OR v = %(v)s", {"n": [2], "v": "a"}),
@@ -99,6 +124,26 @@ BOTH: Final[dict[str, Case]] = {
     "an alias without AS that is a column": over_t("SELECT v.n, n.v FROM t v JOIN t n ON v.id = n.id"),
     "GROUP BY the key where nothing is true": over_t("SELECT v, n FROM t WHERE 1 <=> 2 GROUP BY id"),
     "GROUP BY the key and a comparison with NULL": over_t("SELECT v FROM t WHERE NULL > n AND NULL > 1 GROUP BY id"),
+    "GROUP BY the key of a column alone, and nothing is true": over_t(
+        "SELECT v, COUNT(*) FROM t WHERE id = 1 AND 1 <=> 2"
+    ),
+    "a group without a definite value, and no row": over_t("SELECT v FROM t WHERE id < 0 GROUP BY n"),
+    "a group of a JSON_TABLE's rows, and no row": over_t(
+        f"SELECT j.num FROM t JOIN JSON_TABLE(t.doc, '$.x' {PLACES}) AS j ON TRUE GROUP BY j.place"
+    ),
+    "DISTINCT in the order of another column": over_t("SELECT DISTINCT v FROM t WHERE id = 1 ORDER BY n"),
+    "DISTINCT in the order of its own": over_t(
+        "SELECT DISTINCT UPPER(v) AS u, id FROM t ORDER BY upper(v), id", ordered=True
+    ),
+    "MIN and MAX of whatever is not passed on by its type": over_extremes("SELECT {} FROM z GROUP BY g"),
+    "MIN and MAX of them, below": over_extremes("SELECT * FROM (SELECT {} FROM z GROUP BY g WITH ROLLUP) AS x"),
+    "MIN and MAX in expressions": over_extremes(
+        "SELECT CONCAT(MIN(y)), CONCAT(MAX(f)), CONCAT(MIN(d)), MIN(e) + 0, MAX(s) - 9, HEX(MAX(b)) FROM z GROUP BY g"
+    ),
+    "MAX of an unsigned number in a set operation": over_extremes(
+        "SELECT x.m FROM (SELECT MAX(u) AS m FROM z GROUP BY g WITH ROLLUP) AS x "
+        "EXCEPT SELECT CAST(id AS SIGNED) FROM z"
+    ),
     "GROUP BY an alias that is a column": over_t("SELECT n AS v, COUNT(*) FROM t GROUP BY v, n"),
     "a window over an alias that is a column": case(
         "SELECT t.n AS id, RANK() OVER (ORDER BY id) AS r, COUNT(*) OVER (PARTITION BY id) AS c FROM t",
@@ -186,6 +231,24 @@ MYSQL: Final[dict[str, Case]] = {
             "t": [{"id": number, "doc": [1, 2]} for number in range(1, 6)],
             "u": [{"id": number, "n": 1} for number in range(1, 6)],
         },
+    ),
+    "JSON_TABLE of a column of the statement's own derived table": over_t(
+        f"SELECT j.num FROM (SELECT x.doc AS d FROM t AS x) AS v JOIN JSON_TABLE(v.d, '$[*]' {PLACES}) AS j ON TRUE"
+    ),
+    "LATERAL within a semijoin within an outer join": case(
+        "SELECT LEAD(1) OVER (PARTITION BY 'a' ORDER BY o.id, k.i, x.id) FROM o CROSS JOIN LATERAL (SELECT n.code AS c, "
+        "NTILE(3) OVER (w ORDER BY n.id) AS b, n.id AS i FROM o AS n WINDOW w AS ()) AS k LEFT JOIN visit AS x ON (o.day "
+        "<=> NULL AND x.code IN (SELECT CAST(c.x1 AS DECIMAL(30,3)) FROM item AS c, LATERAL (SELECT %s AS x1 FROM o) AS "
+        "v WHERE total < %s))",
+        table("item", ID, C("day", "MEDIUMINT"), C("x1", "SMALLINT UNSIGNED")),
+        table("visit", C("id", "INT", nullable=False), C("total", "DECIMAL(65,30)"), C("code", "DECIMAL(10,2)")),
+        table("o", C("id", "VARCHAR(40)", nullable=False), C("code", "TINYINT"), C("day", "MEDIUMINT")),
+        rows={
+            "visit": [{"id": 0, "total": Decimal(0), "code": Decimal(2)}, {"id": 5}],
+            "o": [{"id": "🍵", "code": 0, "day": 3}, {"id": "ef", "code": 1}],
+            "item": [{"id": 1, "day": 4, "x1": 2}],
+        },
+        parameters=["a", Decimal("12345678901234567890.5")],
     ),
     "JSON_TABLE within LATERAL": over_t(
         f"SELECT t.id, j.m FROM t LEFT JOIN LATERAL (SELECT MAX(i.num) AS m FROM JSON_TABLE(t.doc, '$[*]' {PLACES}) "
