@@ -46,17 +46,28 @@ def spellings(analysis: Analysis) -> Iterator[Edit]:
 def groupings(analysis: Analysis) -> Iterator[Edit]:
     """The table's name before each bare column of GROUP BY, or of a window, that is an alias as well.
 
-    Of a table MySQL then takes the column, of a derived table the alias (seen on 9.7; MariaDB always the column).
+    Of a table MySQL then takes the column, of a derived table the alias (seen on 9.7; MariaDB always the column). Of a
+    column that NATURAL or USING makes one of two, MySQL always takes the alias.
     """
     for select in analysis.tree.find_all(exp.Select):
         aliases = {fold(item.alias) for item in select.expressions if isinstance(item, exp.Alias)}
         for item in _grouping(select):
-            if item.table or fold(item.name) not in aliases:
+            if item.table or fold(item.name) not in aliases or _is_joined(select, item.name):
                 continue
             sources = [one for one in analysis.references if one.select is select and one.has(item.name)]
             if len(sources) == 1 and sources[0].staged:
                 start = analysis.statement.place(item.this.meta["start"])
                 yield Edit(start, start, f"{identifier(sources[0].alias)}.")
+
+
+def _is_joined(select: exp.Select, name: str) -> bool:
+    """Whether a column of the name is one of two tables'."""
+    return any(
+        join.args.get("method") == "NATURAL"
+        or any(fold(one.name) == fold(name) for one in join.args.get("using") or ())
+        for join in select.find_all(exp.Join)
+        if join.find_ancestor(exp.Select) is select
+    )
 
 
 def table_arguments(analysis: Analysis) -> Iterator[Edit]:
@@ -89,14 +100,21 @@ def _is_ours(analysis: Analysis, column: exp.Column) -> bool:
 
 
 def hints(analysis: Analysis) -> Iterator[Edit]:
-    """A hint for statements with a JSON_TABLE, or a LATERAL derived table.
+    """A hint for statements with a JSON_TABLE, a LATERAL derived table, or a subquery in ON of an outer join.
 
-    MySQL 9.7 repeats rows where it weeds out the duplicates of a semijoin by row numbers of such a table, which it
-    makes anew for each row. Between tables it mostly takes another way.
+    MySQL 9.7 repeats rows where it weeds out the duplicates of a semijoin by row numbers: of a table that it makes anew
+    for each row, and within an outer join whose inner side is two tables, as a merged derived table is. Between tables
+    it mostly takes another way.
     """
-    if {"json_table", "lateral"} & analysis.statement.names:
+    if {"json_table", "lateral"} & analysis.statement.names or any(map(_asks, analysis.tree.find_all(exp.Join))):
         place = analysis.statement.place(_first_select(analysis.statement) - 1) + 1
         yield Edit(place, place, " /*+ SET_VAR(optimizer_switch='duplicateweedout=off') */")
+
+
+def _asks(join: exp.Join) -> bool:
+    """Whether it is an outer join with a subquery in ON."""
+    on = join.args.get("on")
+    return on is not None and bool(join.args.get("side")) and on.find(exp.Select) is not None
 
 
 def _grouping(select: exp.Select) -> Iterator[exp.Column]:

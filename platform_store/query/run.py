@@ -101,7 +101,7 @@ class Querier:
         )
         report.step("restrictions")
         if not self._rows.mariadb and self._doubtful(analysis):
-            self._verdicts.check(analysis, values)
+            self._verdicts.foresee(analysis, values)
         loosely = False
         for attempt in count(1):
             try:

@@ -1,13 +1,13 @@
 """What MySQL says of a statement where its tables hold every column: asked of empty tables that are declared like them.
 
 MySQL judges by names and keys, before it reads a row, whether each value of a grouped row is a definite one
-(ONLY_FULL_GROUP_BY). Of a derived table it judges otherwise in two cases: under a WHERE that is never true it forgets
-what depends on the key, and refuses; and behind SELECT DISTINCT it lets columns pass that the list lacks.
+(ONLY_FULL_GROUP_BY). Of a merged derived table 9.7 judges otherwise. Under a WHERE that is never true it forgets what
+depends on the key, and refuses. And it overlooks columns: of a subquery in HAVING, of one that GROUP BY means by its
+position, and behind SELECT DISTINCT.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -27,22 +27,29 @@ _ACCEPTED: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The values of a statement's placeholders: the same ones are equal."""
+    """The values of a statement's placeholders; equal to others that have NULLs and lists at the same places."""
 
-    digest: bytes
+    shape: tuple[tuple[str, object], ...]
     values: Mapping[str, object] = field(compare=False, repr=False)
 
 
 class Verdicts:
-    """Asks one server, once for each statement that it accepts: an analysis is of one version of its tables."""
+    """Asks one server."""
 
     def __init__(self, rows: RowStore):
         self._rows = rows
-        self._asked = lru_cache(maxsize=_ACCEPTED)(self._ask)
+        self._foreseen = lru_cache(maxsize=_ACCEPTED)(self._ask)
+
+    def foresee(self, analysis: Analysis, values: Mapping[str, object]) -> None:
+        """As :meth:`check`, but once for all values of the same shape, where MySQL accepts the statement.
+
+        An analysis is of one version of its tables.
+        """
+        self._foreseen(analysis, _Values(tuple((name, _shape(value)) for name, value in values.items()), values))
 
     def check(self, analysis: Analysis, values: Mapping[str, object]) -> None:
         """Raises the error that MySQL has for the statement, if it has one."""
-        self._asked(analysis, _Values(hashlib.sha256(repr(sorted(values.items())).encode()).digest(), values))
+        self._ask(analysis, _Values((), values))
 
     def _ask(self, analysis: Analysis, given: _Values) -> None:
         session = self._rows.query_session()
@@ -62,8 +69,8 @@ class Verdicts:
 
 
 def is_doubtful(analysis: Analysis) -> bool:
-    """Whether a SELECT DISTINCT may have an ORDER BY that MySQL refuses for a table, and not for a derived table."""
-    return bool(analysis.staged) and any(map(_orders_by_others, analysis.tree.find_all(exp.Select)))
+    """Whether MySQL may overlook a column of a derived table that it would refuse of a table."""
+    return bool(analysis.staged) and any(map(_is_doubtful, analysis.tree.find_all(exp.Select)))
 
 
 def written(session: QuerySession, value: object) -> str:
@@ -75,16 +82,28 @@ def written(session: QuerySession, value: object) -> str:
     return session.literal(value)
 
 
+def _shape(value: object) -> object:
+    return len(value) if isinstance(value, list | tuple) else value is None
+
+
+def _is_doubtful(select: exp.Select) -> bool:
+    having, group = select.args.get("having"), select.args.get("group")
+    if having is not None and having.find(exp.Select) is not None:
+        return True
+    if group is not None and any(isinstance(item, exp.Literal) for item in group.expressions):
+        return any(item.find(exp.Select) is not None for item in select.expressions)
+    return bool(select.args.get("distinct")) and _orders_by_others(select)
+
+
 def _orders_by_others(select: exp.Select) -> bool:
-    """Whether ORDER BY has an expression that is not in the list of a SELECT DISTINCT, with a column that is not."""
+    """Whether ORDER BY has an expression that is not in the list, with an aggregate or a column that is not."""
     order = select.args.get("order")
-    if order is None or not select.args.get("distinct"):
-        return False
     items = [item.unalias() for item in select.expressions]
-    listed = {fold(item.output_name) for item in select.expressions} | {
-        fold(item.name) for item in items if isinstance(item, exp.Column)
-    }
-    return any(ordered.this not in items and not _names(ordered.this) <= listed for ordered in order.expressions)
+    listed = {fold(item.output_name) for item in (*select.expressions, *items)}
+    return any(
+        one.this not in items and (one.find(exp.AggFunc) is not None or not _names(one) <= listed)
+        for one in ([] if order is None else order.expressions)
+    )
 
 
 def _names(expression: exp.Expr) -> Set[str]:

@@ -144,6 +144,9 @@ BOTH: Final[dict[str, Case]] = {
         "SELECT x.m FROM (SELECT MAX(u) AS m FROM z GROUP BY g WITH ROLLUP) AS x "
         "EXCEPT SELECT CAST(id AS SIGNED) FROM z"
     ),
+    "GROUP BY an alias that is a column of two tables": over_t(
+        "SELECT n AS a, COUNT(*), MAX(id) AS v FROM t NATURAL JOIN (SELECT id, v FROM t) AS o GROUP BY v"
+    ),
     "GROUP BY an alias that is a column": over_t("SELECT n AS v, COUNT(*) FROM t GROUP BY v, n"),
     "a window over an alias that is a column": case(
         "SELECT t.n AS id, RANK() OVER (ORDER BY id) AS r, COUNT(*) OVER (PARTITION BY id) AS c FROM t",
@@ -235,11 +238,35 @@ MYSQL: Final[dict[str, Case]] = {
     "JSON_TABLE of a column of the statement's own derived table": over_t(
         f"SELECT j.num FROM (SELECT x.doc AS d FROM t AS x) AS v JOIN JSON_TABLE(v.d, '$[*]' {PLACES}) AS j ON TRUE"
     ),
+    "a text that is no number, compared with one in a recursive CTE": case(
+        "WITH RECURSIVE c AS (SELECT CAST(MOD(n, 100) AS SIGNED) AS k, 1 AS l FROM z AS o WHERE o.v = 1.5 UNION SELECT "
+        "CAST(MOD(1, 100) AS SIGNED), l + 1 FROM c JOIN t ON 1 = c.k WHERE l < 3) SELECT 'a' FROM c",
+        T,
+        table("z", C("id", "DATE", nullable=False), C("v", "VARCHAR(40)", nullable=False), C("n", "INT"), keys=2),
+        rows={"z": [{"id": datetime.date(2024, 1, day), "v": "a"} for day in (1, 2)]},
+    ),
+    "a subquery in HAVING over what no group decides": over_t(
+        "SELECT n, COUNT(*) FROM t GROUP BY n HAVING EXISTS (SELECT 1 FROM t AS o WHERE o.v = t.v)"
+    ),
+    "a subquery as the group, by its position": over_t("SELECT (SELECT v) FROM t WHERE v = n GROUP BY 1 ORDER BY n"),
+    "DISTINCT in the order of an aggregate": over_t("SELECT DISTINCT (SELECT t.n) FROM t GROUP BY n ORDER BY COUNT(*)"),
+    "a subquery in ON of an outer join": case(
+        "SELECT * FROM a AS o LEFT OUTER JOIN r AS n ON n.day IN (SELECT n.day FROM visit)",
+        table("r", C("id", "DATE", nullable=False), C("day", "VARCHAR(40)"), C("v", "VARCHAR(40)")),
+        table("visit", C("id", "BINARY(16)", nullable=False), C("v", "MEDIUMINT")),
+        table("a", ID, C("id2", "DATE", nullable=False), C("v", "BIGINT"), keys=2),
+        rows={
+            "r": [{"id": datetime.date(2024, 1, day), "day": "b" if day == 3 else None} for day in (1, 2, 3)],
+            "visit": [{"id": bytes([one] * 16)} for one in (1, 255)],
+            "a": [{"id": 4, "id2": datetime.date(2024, 1, 10)}],
+        },
+        flags={"visit": -1},
+    ),
     "LATERAL within a semijoin within an outer join": case(
-        "SELECT LEAD(1) OVER (PARTITION BY 'a' ORDER BY o.id, k.i, x.id) FROM o CROSS JOIN LATERAL (SELECT n.code AS c, "
-        "NTILE(3) OVER (w ORDER BY n.id) AS b, n.id AS i FROM o AS n WINDOW w AS ()) AS k LEFT JOIN visit AS x ON (o.day "
-        "<=> NULL AND x.code IN (SELECT CAST(c.x1 AS DECIMAL(30,3)) FROM item AS c, LATERAL (SELECT %s AS x1 FROM o) AS "
-        "v WHERE total < %s))",
+        "SELECT LEAD(1) OVER (PARTITION BY 'a' ORDER BY o.id, k.i, x.id) FROM o CROSS JOIN LATERAL (SELECT n.code AS "
+        "c, NTILE(3) OVER (w ORDER BY n.id) AS b, n.id AS i FROM o AS n WINDOW w AS ()) AS k LEFT JOIN visit AS x ON "
+        "(o.day <=> NULL AND x.code IN (SELECT CAST(c.x1 AS DECIMAL(30,3)) FROM item AS c, LATERAL (SELECT %s AS x1 "
+        "FROM o) AS v WHERE total < %s))",
         table("item", ID, C("day", "MEDIUMINT"), C("x1", "SMALLINT UNSIGNED")),
         table("visit", C("id", "INT", nullable=False), C("total", "DECIMAL(65,30)"), C("code", "DECIMAL(10,2)")),
         table("o", C("id", "VARCHAR(40)", nullable=False), C("code", "TINYINT"), C("day", "MEDIUMINT")),
