@@ -28,7 +28,8 @@ WRITTEN = ("customer", "activity", "contact", "task", "vip_card", "sales_order",
 
 @pytest.fixture(scope="module", params=["mysql", "mariadb"])
 def shared(request: pytest.FixtureRequest, mongodb_url: str) -> Iterator[Bench]:
-    with crm_bench(request.getfixturevalue(f"{request.param}_url"), mongodb_url, TABLES) as made:
+    sql_url = request.getfixturevalue(f"{request.param}_url")
+    with crm_bench(sql_url, mongodb_url, TABLES, write_concern="majority") as made:
         yield made
 
 
