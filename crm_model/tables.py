@@ -107,7 +107,13 @@ def _chosen(tables: Collection[str] | None) -> list[type[Record]]:
     unknown = sorted(set(tables) - {model.table for model in MODELS})
     if unknown:
         names = ", ".join(model.table for model in MODELS)
-        raise InvalidInput("tables", f"there is no entity {', '.join(map(repr, unknown))}; there are {names}")
+        raise InvalidInput(
+            "tables",
+            "unknown-entity",
+            f"there is no entity {', '.join(map(repr, unknown))}; there are {names}",
+            unknown=unknown,
+            known=[model.table for model in MODELS],
+        )
     return [model for model in MODELS if model.table in tables]
 
 

@@ -110,7 +110,7 @@ class Feedbacks(Service):
         Raises NotFound where the customer, activity or product is not there; NotPermitted, InvalidInput.
         """
         if kind not in FEEDBACK_KINDS:
-            raise InvalidInput("kind", f"is one of {', '.join(FEEDBACK_KINDS)}")
+            raise InvalidInput("kind", "not-a-choice", f"is one of {', '.join(FEEDBACK_KINDS)}", choices=FEEDBACK_KINDS)
         if score is not None:
             checks.whole("score", score, 1, 5)
 
