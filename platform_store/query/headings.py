@@ -100,15 +100,20 @@ def _is_ours(analysis: Analysis, column: exp.Column) -> bool:
 
 
 def hints(analysis: Analysis) -> Iterator[Edit]:
-    """A hint for statements with a JSON_TABLE, a LATERAL derived table, or a subquery in ON of an outer join.
+    """A hint for statements of which MySQL 9.7 makes a wrong semijoin over merged derived tables.
 
-    MySQL 9.7 repeats rows where it weeds out the duplicates of a semijoin by row numbers: of a table that it makes anew
-    for each row, and within an outer join whose inner side is two tables, as a merged derived table is. Between tables
-    it mostly takes another way.
+    For a subquery in ON of an outer join it repeats rows, or takes those that the subquery rejects. And it repeats rows
+    where it weeds out duplicates by row numbers of a JSON_TABLE or a LATERAL derived table, which it makes anew for
+    each row; between tables it mostly takes another way.
     """
-    if {"json_table", "lateral"} & analysis.statement.names or any(map(_asks, analysis.tree.find_all(exp.Join))):
+    switch = ""
+    if any(map(_asks, analysis.tree.find_all(exp.Join))):
+        switch = "semijoin"
+    elif {"json_table", "lateral"} & analysis.statement.names:
+        switch = "duplicateweedout"
+    if switch:
         place = analysis.statement.place(_first_select(analysis.statement) - 1) + 1
-        yield Edit(place, place, " /*+ SET_VAR(optimizer_switch='duplicateweedout=off') */")
+        yield Edit(place, place, f" /*+ SET_VAR(optimizer_switch='{switch}=off') */")
 
 
 def _asks(join: exp.Join) -> bool:

@@ -250,6 +250,12 @@ MYSQL: Final[dict[str, Case]] = {
     ),
     "a subquery as the group, by its position": over_t("SELECT (SELECT v) FROM t WHERE v = n GROUP BY 1 ORDER BY n"),
     "DISTINCT in the order of an aggregate": over_t("SELECT DISTINCT (SELECT t.n) FROM t GROUP BY n ORDER BY COUNT(*)"),
+    "a subquery in ON of an outer join, which rejects": case(
+        "SELECT DISTINCT o.k FROM u AS i LEFT JOIN z AS o ON EXISTS (SELECT 1 FROM z AS x WHERE x.v LIKE NULL)",
+        table("u", ID, C("n", "INT")),
+        table("z", ID, C("k", "VARCHAR(40)", nullable=False), C("v", "VARCHAR(40)"), keys=2),
+        rows={"u": [{"id": 1}], "z": [{"id": number, "k": f"{number // 2}", "v": "a"} for number in (1, 2, 3)]},
+    ),
     "a subquery in ON of an outer join": case(
         "SELECT * FROM a AS o LEFT OUTER JOIN r AS n ON n.day IN (SELECT n.day FROM visit)",
         table("r", C("id", "DATE", nullable=False), C("day", "VARCHAR(40)"), C("v", "VARCHAR(40)")),
