@@ -5,6 +5,9 @@ FLOAT becomes a DOUBLE (1.1 is 1.100000023841858 then), BIT and YEAR become inte
 operation makes a DECIMAL of unsigned integers; on both servers ENUM and SET become texts without their number. A
 derived table that was not merged has columns like any table.
 
+For a subquery in ON of an outer join MySQL 9.7 makes a semijoin that is wrong where a side of it is a merged derived
+table, which is two tables: it repeats rows, or takes those that the subquery rejects.
+
 MariaDB besides: where a query has window functions, 10.11 does not count the columns of merged joins, and crashes; WITH
 ROLLUP gives wrong rows over them.
 """
@@ -28,7 +31,7 @@ _CHANGED_BY_MYSQL: Final = _CHANGED | {"BINARY", "BIT", "FLOAT", "YEAR"}
 @lru_cache(maxsize=256)
 def kept_apart(analysis: Analysis, *, mariadb: bool) -> Set[int]:
     """The numbers of the references of which that is so."""
-    if mariadb and {"over", "rollup"} & analysis.statement.names:
+    if {"over", "rollup"} & analysis.statement.names if mariadb else _asks_in_outer_join(analysis.tree):
         return frozenset(one.number for one in analysis.staged)
     compared = {(fold(column.name), inner) for column, inner in _compared(analysis.tree)}
     return frozenset(
@@ -36,6 +39,11 @@ def kept_apart(analysis: Analysis, *, mariadb: bool) -> Set[int]:
         for one in analysis.staged
         if any(_changes(column, compared, mariadb) for column in one.association.columns)
     )
+
+
+def _asks_in_outer_join(tree: exp.Query) -> bool:
+    outer = (join.args["on"] for join in tree.find_all(exp.Join) if join.args.get("side") and join.args.get("on"))
+    return any(on.find(exp.Select) is not None for on in outer)
 
 
 def _compared(tree: exp.Query) -> Iterator[tuple[exp.Column, bool]]:

@@ -100,26 +100,14 @@ def _is_ours(analysis: Analysis, column: exp.Column) -> bool:
 
 
 def hints(analysis: Analysis) -> Iterator[Edit]:
-    """A hint for statements of which MySQL 9.7 makes a wrong semijoin over merged derived tables.
+    """A hint for statements with a JSON_TABLE.
 
-    For a subquery in ON of an outer join it repeats rows, or takes those that the subquery rejects. And it repeats rows
-    where it weeds out duplicates by row numbers of a JSON_TABLE or a LATERAL derived table, which it makes anew for
-    each row; between tables it mostly takes another way.
+    MySQL 9.7 repeats rows where it weeds out the duplicates of a semijoin by row numbers of a JSON_TABLE, which it
+    makes anew for each row. Between tables it mostly takes another way.
     """
-    switch = ""
-    if any(map(_asks, analysis.tree.find_all(exp.Join))):
-        switch = "semijoin"
-    elif {"json_table", "lateral"} & analysis.statement.names:
-        switch = "duplicateweedout"
-    if switch:
+    if "json_table" in analysis.statement.names:
         place = analysis.statement.place(_first_select(analysis.statement) - 1) + 1
-        yield Edit(place, place, f" /*+ SET_VAR(optimizer_switch='{switch}=off') */")
-
-
-def _asks(join: exp.Join) -> bool:
-    """Whether it is an outer join with a subquery in ON."""
-    on = join.args.get("on")
-    return on is not None and bool(join.args.get("side")) and on.find(exp.Select) is not None
+        yield Edit(place, place, " /*+ SET_VAR(optimizer_switch='duplicateweedout=off') */")
 
 
 def _grouping(select: exp.Select) -> Iterator[exp.Column]:

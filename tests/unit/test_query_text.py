@@ -231,5 +231,7 @@ def test_what_is_kept_apart_for_the_types_of_its_columns() -> None:
     assert kept(f"SELECT MAX(pieces) {both}") == []
     assert kept(f"SELECT x.k FROM (SELECT MAX(pieces) AS k {both}) AS x") == ["i"]
     assert kept(f"SELECT price, kind, SUM(price), MAX(i.id) {both} GROUP BY price, kind") == []
+    assert kept(f"SELECT 1 {both} LEFT JOIN m ON m.v IN (SELECT tags FROM card AS x)") == ["i", "c", "m", "x"]
+    assert kept(f"SELECT 1 {both} AND i.doc IN (SELECT tags FROM card AS x)") == []
     assert kept(f"SELECT RANK() OVER (ORDER BY i.id) {both}") == []
     assert kept(f"SELECT RANK() OVER (ORDER BY i.id) {both}", mariadb=True) == ["i", "c"]
