@@ -85,7 +85,7 @@ def create_shadow(
 ) -> str:
     """CREATE TEMPORARY TABLE with columns as declared but for defaults, a key, and unique keys."""
     lines = [
-        f"{quote(column.name)} {_escaped(_type_text(column))} {'NULL' if column.nullable else 'NOT NULL'}"
+        f"{quote(column.name)} {escaped(type_text(column))} {'NULL' if column.nullable else 'NOT NULL'}"
         for column in columns
     ]
     lines += [f"PRIMARY KEY ({quote_list(keys)})", *(f"UNIQUE KEY ({quote_list(names)})" for names in unique)]
