@@ -20,6 +20,7 @@ from platform_store.query.analysis import Analysis, analyse, parse, table_names
 from platform_store.query.answer import Answering, Report
 from platform_store.query.limits import within
 from platform_store.query.names import QueryNames, names_of
+from platform_store.query.partial import Ungrouped
 from platform_store.query.plan import QueryPlan
 from platform_store.query.predicates import StatementConstants
 from platform_store.query.restrict import restrictions
@@ -103,11 +104,14 @@ class Querier:
                     self._rows, self._documents, analysis, known, values, limits, report, hopeful=attempt == 1
                 )
                 return answering.run(whole=whole)
+            except Ungrouped as ungrouped:
+                report.ungrouped = str(ungrouped)
+                continue
             except Moved as moved:
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise moved.diverged() from None
             except TransientError:  # a table was altered, or a collection made anew, since the moment of the snapshot
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise
             retried()
         raise AssertionError("count() does not end")
