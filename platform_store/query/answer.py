@@ -18,7 +18,7 @@ from platform_store.query.filters import document_condition
 from platform_store.query.groups import Grouping, grouped_references
 from platform_store.query.headings import groupings, headings, hints, spellings, table_arguments
 from platform_store.query.limits import Alarm, AlarmedCursor, Spending
-from platform_store.query.partial import is_worth, stage_groups
+from platform_store.query.partial import Ungrouped, is_worth, stage_groups
 from platform_store.query.plan import QueryPlan, SourcePlan
 from platform_store.query.reduce import derived
 from platform_store.query.restrict import Restriction
@@ -74,16 +74,17 @@ class Answering:
         limits: QueryConfig,
         report: Report,
         *,
+        began: float,
         hopeful: bool,
     ):
-        """``hopeful``: this is the first attempt, and nothing is likely to have moved.
+        """``began``: see :class:`Spending`. ``hopeful``: this is the first attempt; nothing is likely to have moved.
 
         Where the report says why nothing is grouped, nothing is.
         """
         self._rows, self._documents, self._analysis, self._known = rows, documents, analysis, known
         self._values, self._report = values, report
         self._mariadb, self._hopeful = rows.mariadb, hopeful
-        self._spending = Spending(limits)
+        self._spending = Spending(limits, began)
         self._scratches: dict[tuple[int, int], Scratch] = {}
         self._groupings: Mapping[int, Grouping] = {}
 
@@ -96,7 +97,7 @@ class Answering:
             undo.callback(alarm.stop)
             try:
                 cursor = self._answer(session)
-            except PlatformStoreError:
+            except (PlatformStoreError, Ungrouped):
                 if alarm.rung:
                     raise self._spending.timed_out() from None
                 raise

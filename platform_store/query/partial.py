@@ -24,7 +24,7 @@ import bson
 from bson import Decimal128, Int64
 
 from platform_store.association import INTEGER_TYPES, Association, Column
-from platform_store.errors import NotSupported, ValueRejected
+from platform_store.errors import NotSupported, Unavailable, ValueRejected
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import DELETED, REVISION
 from platform_store.query.cost import is_small
@@ -69,13 +69,13 @@ def is_worth(documents: DocumentSnapshot, grouping: Grouping, condition: Mapping
 
 
 def stage_groups(sources: Sources, grouping: Grouping, scratch: Scratch, spending: Spending) -> SourcePlan:
-    """Fills a scratch table with partial groups. Raises Ungrouped, Unavailable, LimitExceeded."""
+    """Fills a scratch table with partial groups. Raises Ungrouped, LimitExceeded."""
     try:
         return _Grouper(sources, grouping, scratch, spending).run()
     except ValueRejected:
         raise Ungrouped("a value that its column does not hold") from None
-    except NotSupported:
-        raise Ungrouped("MongoDB cannot group them") from None
+    except (NotSupported, Unavailable) as error:
+        raise Ungrouped(f"{error}") from None
 
 
 @dataclass(slots=True)
@@ -138,14 +138,14 @@ class _Grouper:
         fingerprint = Fingerprint(association, random_prime(snapshot.size(association)))
         at_work = copy_context().run  # the thread works for the operation of this one
         with ThreadPoolExecutor(1, "platform_store-query") as beside:
-            seconds = max(self.spending.seconds_left, 0.0) + 1  # the query's own alarm comes first
+            seconds = max(self.spending.seconds_left, 0.001)
             asked = beside.submit(at_work, snapshot.aggregate, association, self._stages(fingerprint), seconds=seconds)
             expected = self._totals_of_rows(fingerprint)
             groups = asked.result()
         if len(groups) > _MOST_GROUPS:
             raise Ungrouped(f"more than {_MOST_GROUPS} different ones")
         self._compare(expected, groups, fingerprint)
-        rows = [*map(self._row_of_group, groups), *(self._row_of_image(image) for _, _, image in self.images)]
+        rows = self._rows(groups)
         self.spending.check(association)
         for start in range(0, len(rows), _CHUNK):
             self._load(rows[start : start + _CHUNK])
@@ -188,6 +188,8 @@ class _Grouper:
         if self.left_out:
             mine["_id"] = {"$nin": self.left_out}
         wanted = fingerprint.in_mongodb()
+        if self._ordered:
+            wanted["first"] = {"$min": "$_id"}
         for place, column in enumerate(self.grouping.measured):
             wanted |= _measures(column, place)
         return [
@@ -203,7 +205,7 @@ class _Grouper:
         return tuple(int(total or 0) for total in found)
 
     def _compare(self, expected: Totals, groups: Sequence[Mapping[str, Any]], fingerprint: Fingerprint) -> None:
-        parts = list(self._totals_of_documents(groups, fingerprint))
+        parts = [(0,) * len(expected), *self._totals_of_documents(groups, fingerprint)]
         if any(sum(column) != total for column, total in zip(zip(*parts, strict=True), expected, strict=True)):
             raise Ungrouped("documents that are not of the rows' revisions")
 
@@ -214,6 +216,20 @@ class _Grouper:
             yield fingerprint.of_image(document_id, revision)
 
     # Rows of the scratch table
+
+    @property
+    def _ordered(self) -> bool:
+        """Whether MySQL may take different keys for equal: it shows the one that it comes upon first."""
+        return not all(column.binary_text for column in self.grouping.keys)
+
+    def _rows(self, groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """In order of the first of their rows' keys where it may count: as MySQL would mostly come upon them."""
+        firsts = [group.get("first") for group in groups] + [document_id for document_id, _, _ in self.images]
+        rows = [*map(self._row_of_group, groups), *(self._row_of_image(image) for _, _, image in self.images)]
+        if not self._ordered:
+            return rows
+        keys = [self.scratch.association.decode_id(first) for first in firsts]
+        return [rows[place] for place in sorted(range(len(rows)), key=lambda place: cast("Any", keys[place]))]
 
     def _row_of_group(self, group: Mapping[str, Any]) -> dict[str, Any]:
         key = group["_id"] or {}

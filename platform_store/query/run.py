@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
+from time import monotonic
 from typing import Final
 
 from sqlglot import exp
@@ -98,11 +99,13 @@ class Querier:
             restrictions(analysis, StatementConstants(analysis.statement.markers, values)) if analysis.staged else {}
         )
         report.step("restrictions")
+        began = monotonic()
         for attempt in count(1):
             try:
                 answering = Answering(
-                    self._rows, self._documents, analysis, known, values, limits, report, hopeful=attempt == 1
-                )
+                    self._rows, self._documents, analysis, known, values, limits, report,
+                    began=began, hopeful=attempt == 1,
+                )  # fmt: skip
                 return answering.run(whole=whole)
             except Ungrouped as ungrouped:
                 report.ungrouped = str(ungrouped)

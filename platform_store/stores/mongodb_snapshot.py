@@ -33,6 +33,7 @@ _LIVE = {DELETED: {"$exists": False}}
 _BATCH_DOCUMENTS = 1000  # 500 to 2000 are the fastest to decode
 _BATCH_BYTES = 4 * 1024 * 1024
 _FEW = 100  # documents, of which a batch is small whatever they are
+_SECONDS_PER_DOCUMENT = 1e-5  # that is grouped: some ten times of what is usual
 _SAMPLE = 1000
 _SAMPLED_ONE_IN = 25  # of fewer than one document in twenty MongoDB finds each by itself; of more, it sorts them all
 
@@ -98,7 +99,8 @@ class MongoDocumentSnapshot:
         self, association: Association, stages: Sequence[Mapping[str, Any]], *, seconds: float
     ) -> list[dict[str, Any]]:
         name = association.name
-        with self._connections.translated(seconds=seconds), self._connections.snapshot_reads(name):
+        most = self._connections.config.timeout + self.size(association) * _SECONDS_PER_DOCUMENT
+        with self._connections.translated(seconds=min(seconds, most)), self._connections.snapshot_reads(name):
             found = self._collection(name).aggregate(
                 stages, session=self._session, collation=_BY_BYTES, allowDiskUse=True
             )

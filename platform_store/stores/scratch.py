@@ -137,8 +137,9 @@ class DocumentSnapshot(Protocol):
     def aggregate(
         self, association: Association, stages: Sequence[Mapping[str, Any]], *, seconds: float
     ) -> list[dict[str, Any]]:
-        """What an aggregation gives, as a whole. Text compares by its bytes. Unavailable after so many seconds.
+        """What an aggregation over a collection gives, as a whole. Text compares by its bytes.
 
+        Unavailable after so many seconds, or sooner if it takes much longer than it should for so many documents;
         NotSupported where MongoDB cannot do it, for lack of memory or by reason of a value.
         """
 
