@@ -326,30 +326,31 @@ def test_composite_keys(servers_of_test: Servers, platform: Platform) -> None:
         platform.query(TOTAL)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
+FOREIGN = (
         ("qty", 5.0), ("qty", 0.5), ("qty", Decimal128("5")), ("qty", "5"), ("qty", True), ("qty", [5]),
         ("qty", {"a": 5}), ("qty", 2**31), ("qty", float("nan")), ("kind", 5), ("kind", ["k1"]), ("kind", {"k": 1}),
         ("kind", "longer than 9"),
         ("price", 5), ("price", 5.0), ("price", 0.1), ("price", Decimal128("1.005")), ("price", Decimal128("NaN")),
         ("price", Decimal128("1E+20")), ("price", Decimal128("Infinity")), ("price", [Decimal128("1.00")]),
-    ],
 )  # fmt: skip
-def test_a_value_that_is_not_the_columns(
-    servers_of_test: Servers, platform: Platform, field: str, value: object
-) -> None:
+
+
+def test_a_value_that_is_not_the_columns(servers_of_test: Servers, platform: Platform) -> None:
     """Whether it is a key of the groups, or summed: the error is that of the long way."""
     filled(platform, price="DECIMAL(10,2)")
-    servers_of_test.mongodb["t"].update_many({"_id": {"$gt": 20}}, {"$set": {"price": Decimal128("1.50")}})
-    servers_of_test.mongodb["t"].update_one({"_id": 5}, {"$set": {field: value}})
-    with pytest.raises(ValueRejected) as expected:
-        platform.query(f"SELECT MAX({field}), MAX(id) FROM t")
-    counted = () if field == "kind" else (f"SELECT SUM({field}) FROM t", f"SELECT MIN({field}), COUNT({field}) FROM t")
-    for sql in (*counted, f"SELECT {field}, COUNT(*) FROM t GROUP BY {field}"):
-        with pytest.raises(ValueRejected) as caught:
-            platform.query(sql)
-        assert str(caught.value) == str(expected.value), sql
+    documents = servers_of_test.mongodb["t"]
+    documents.update_many({"_id": {"$gt": 20}}, {"$set": {"price": Decimal128("1.50")}})
+    before = documents.find_one({"_id": 5})
+    assert before is not None
+    for field, value in FOREIGN:
+        documents.replace_one({"_id": 5}, {**before, field: value})
+        with pytest.raises(ValueRejected) as expected:
+            platform.query(f"SELECT MAX({field}), MAX(id) FROM t")
+        counted = [f"SELECT SUM({field}) FROM t", f"SELECT MIN({field}), COUNT({field}) FROM t"]
+        for sql in (*counted[: 2 * (field != "kind")], f"SELECT {field}, COUNT(*) FROM t GROUP BY {field}"):
+            with pytest.raises(ValueRejected) as caught:
+                platform.query(sql)
+            assert str(caught.value) == str(expected.value), (sql, value)
 
 
 def test_decimals_of_fewer_places_are_the_same_number(servers_of_test: Servers, platform: Platform) -> None:
