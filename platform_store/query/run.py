@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
+from time import monotonic
 from typing import Final
 
 from sqlglot import exp
@@ -20,6 +21,7 @@ from platform_store.query.analysis import Analysis, analyse, parse, table_names
 from platform_store.query.answer import Answering, Report
 from platform_store.query.limits import within
 from platform_store.query.names import QueryNames, names_of
+from platform_store.query.partial import Ungrouped
 from platform_store.query.plan import QueryPlan
 from platform_store.query.predicates import StatementConstants
 from platform_store.query.restrict import restrictions
@@ -102,31 +104,28 @@ class Querier:
         report.step("restrictions")
         if not self._rows.mariadb and self._doubtful(analysis):
             self._verdicts.foresee(analysis, values)
-        loosely = False
+        began, loosely = monotonic(), False
         for attempt in count(1):
             try:
                 answering = Answering(
-                    self._rows,
-                    self._documents,
-                    analysis,
-                    known,
-                    values,
-                    limits,
-                    report,
-                    hopeful=attempt == 1,
-                    loosely=loosely,
-                )
+                    self._rows, self._documents, analysis, known, values, limits, report,
+                    began=began, hopeful=attempt == 1, loosely=loosely,
+                )  # fmt: skip
                 return answering.run(whole=whole)
+            except Ungrouped as ungrouped:
+                report.ungrouped = str(ungrouped)
+                continue
             except NotGrouped:
                 if loosely or not analysis.staged:
                     raise
                 self._verdicts.check(analysis, values)
                 loosely = True
+                continue
             except Moved as moved:
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise moved.diverged() from None
             except TransientError:  # a table was altered, or a collection made anew, since the moment of the snapshot
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise
             retried()
         raise AssertionError("count() does not end")
