@@ -165,8 +165,10 @@ class MysqlCatalog:
                 )
 
     def create_table(self, association: Association) -> None:
+        from platform_store.stores.mysql_create import create_table
+
         with self._session() as session:
-            session.execute(ddl.create_table(association, self._connections.literal))
+            session.execute(create_table(association, self._connections.literal))
             for index in association.indexes:
                 if all(association.by_name[name].in_mysql for name in index.columns):
                     session.execute(ddl.create_index(association, index))
@@ -216,19 +218,25 @@ class MysqlCatalog:
         return (statement.replace("%%", "%"),)
 
     def add_column(self, association: Association, column: Column) -> None:
+        from platform_store.stores.mysql_create import add_column
+
         with self._session() as session:
             if not _has_column(session, association, column.name):
-                session.execute(ddl.add_column(association, _loose(column), self._connections.literal))
+                session.execute(add_column(association, _loose(column), self._connections.literal))
 
     def tighten_column(self, association: Association, column: Column) -> None:
         if column.required:
-            with self._session() as session:
-                session.execute(ddl.modify_column(association, column, self._connections.literal))
+            self._modify(association, column)
 
     def loosen_column(self, association: Association, column: Column) -> None:
         if column.required:
-            with self._session() as session:
-                session.execute(ddl.modify_column(association, _loose(column), self._connections.literal))
+            self._modify(association, _loose(column))
+
+    def _modify(self, association: Association, column: Column) -> None:
+        from platform_store.stores.mysql_create import modify_column
+
+        with self._session() as session:
+            session.execute(modify_column(association, column, self._connections.literal))
 
     def drop_column(self, association: Association, column: Column) -> None:
         with self._session() as session:
