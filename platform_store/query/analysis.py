@@ -81,6 +81,8 @@ class Analysis:
     tree: exp.Query
     references: tuple[Reference, ...]
     associations: Mapping[str, Association] = field(repr=False)
+    loose_names: frozenset[str] = frozenset()
+    """Words, folded, that may be columns, and that the parser has not found to be any."""
 
     @cached_property
     def staged(self) -> tuple[Reference, ...]:
@@ -157,7 +159,7 @@ class _Analyser:
         tables = [(table, association) for table in named_tables(self._tree) if (association := self._logical(table))]
         references = [self._reference(number, *named) for number, named in enumerate(tables)]
         ordered = tuple(sorted(references, key=lambda reference: reference.start))
-        analysis = Analysis(self._statement, self._tree, ordered, self._associations)
+        analysis = Analysis(self._statement, self._tree, ordered, self._associations, frozenset(self._may_be_columns))
         self._check(analysis)
         return analysis
 

@@ -8,7 +8,7 @@ a bare name in GROUP BY means, and what JSON_TABLE takes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlglot import exp
@@ -94,26 +94,40 @@ def _grouping(select: exp.Select) -> Iterator[exp.Column]:
     return (item for item in items if isinstance(item, exp.Column))
 
 
-def headings(analysis: Analysis, found: Sequence[str], parameters: Sequence[Edit]) -> tuple[str, ...]:
-    """The names that the user's own text gives. ``found``: those of the result; ``parameters`` fill placeholders."""
+def headings(
+    analysis: Analysis, found: Sequence[str], parameters: Sequence[Edit], others: Iterable[Edit] = ()
+) -> tuple[str, ...]:
+    """The names that the user's own text gives.
+
+    ``found``: those of the result; ``parameters`` fill placeholders; ``others``: what else was changed.
+    """
     names = list(found)
-    for place, text in _texts(analysis, parameters).items():
+    for place, text in _texts(analysis, parameters, others).items():
         if -len(names) <= place < len(names):
             names[place] = text
     return tuple(names)
 
 
-def _texts(analysis: Analysis, parameters: Sequence[Edit]) -> Mapping[int, str]:
-    """The text of items in which something was changed, by their place from the left, or from the right."""
+def items_are_known(analysis: Analysis) -> bool:
+    """Whether the names can be given at all."""
+    first = _first(analysis)
+    return first is not None and len(first.expressions) == len(list(_items(analysis.statement)))
+
+
+def _first(analysis: Analysis) -> exp.Select | None:
     first: exp.Expr = analysis.tree
     while isinstance(first, exp.SetOperation | exp.Subquery):
         first = first.this
-    if not isinstance(first, exp.Select):
+    return first if isinstance(first, exp.Select) else None
+
+
+def _texts(analysis: Analysis, parameters: Sequence[Edit], others: Iterable[Edit]) -> Mapping[int, str]:
+    """The text of items in which something was changed, by their place from the left, or from the right."""
+    first = _first(analysis)
+    if first is None or not items_are_known(analysis):
         return {}
     items, spans = first.expressions, list(_items(analysis.statement))
-    if len(items) != len(spans):
-        return {}
-    changed = {edit.start for edit in (*groupings(analysis), *table_arguments(analysis))}
+    changed = {edit.start for edit in (*groupings(analysis), *table_arguments(analysis), *others)}
     changed |= {one.start for one in analysis.staged}
     stars = [place for place, item in enumerate(items) if item.is_star and not isinstance(item, exp.Count)]
     texts = {}

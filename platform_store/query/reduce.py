@@ -167,6 +167,18 @@ def missing(scratch: Scratch, limit: int) -> str:
     )
 
 
+def totals(association: Association, factors: Iterable[str | None], prime: int) -> str:
+    """A statement for the lowest revision of all rows, their number, the sum of their revisions, and fingerprints.
+
+    Of each factor, a column or None for the revision itself: the sum of its products with the revision, all modulo
+    ``prime``.
+    """
+    revision = f"CAST({identifier(REVISION)} AS SIGNED)"
+    names = [revision if name is None else identifier(name) for name in factors]
+    sums = [f"SUM({revision} % {prime:d} * ({name} % {prime:d}))" for name in names]
+    return f"SELECT MIN({revision}), COUNT(*), SUM({revision}), {', '.join(sums)} FROM {identifier(association.name)}"
+
+
 def removal(scratch: Scratch, keys: Iterable[Sequence[object]], literal: Callable[[object], str]) -> str:
     """A statement that takes rows out of a scratch table."""
     columns = ", ".join(identifier(name) for name in scratch.association.key_names)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
+from time import monotonic
 from typing import Final
 
 from sqlglot import exp
@@ -20,6 +21,7 @@ from platform_store.query.analysis import Analysis, analyse, parse, table_names
 from platform_store.query.answer import Answering, Report
 from platform_store.query.limits import within
 from platform_store.query.names import QueryNames, names_of
+from platform_store.query.partial import Ungrouped
 from platform_store.query.plan import QueryPlan
 from platform_store.query.predicates import StatementConstants
 from platform_store.query.restrict import restrictions
@@ -97,17 +99,22 @@ class Querier:
             restrictions(analysis, StatementConstants(analysis.statement.markers, values)) if analysis.staged else {}
         )
         report.step("restrictions")
+        began = monotonic()
         for attempt in count(1):
             try:
                 answering = Answering(
-                    self._rows, self._documents, analysis, known, values, limits, report, hopeful=attempt == 1
-                )
+                    self._rows, self._documents, analysis, known, values, limits, report,
+                    began=began, hopeful=attempt == 1,
+                )  # fmt: skip
                 return answering.run(whole=whole)
+            except Ungrouped as ungrouped:
+                report.ungrouped = str(ungrouped)
+                continue
             except Moved as moved:
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise moved.diverged() from None
             except TransientError:  # a table was altered, or a collection made anew, since the moment of the snapshot
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise
             retried()
         raise AssertionError("count() does not end")

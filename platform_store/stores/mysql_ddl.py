@@ -72,11 +72,11 @@ def add_revision(name: str) -> str:
 
 
 def create_scratch(name: str, keys: Sequence[Column], columns: Sequence[Column], *, engine: str, mariadb: bool) -> str:
-    """CREATE TEMPORARY TABLE with a key, ``_rev``, and columns as declared but for defaults and NOT NULL."""
+    """CREATE TEMPORARY TABLE with columns as declared but for defaults and NOT NULL; with ``_rev`` if it has a key."""
     lines = [f"{quote(column.name)} {escaped(_key_text(column, mariadb))} NOT NULL" for column in keys]
-    lines.append(f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL")
+    lines += [f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL"] if keys else []
     lines += [f"{quote(column.name)} {escaped(type_text(column))} NULL" for column in columns]
-    lines.append(f"PRIMARY KEY ({quote_list(column.name for column in keys)})")
+    lines += [f"PRIMARY KEY ({quote_list(column.name for column in keys)})"] if keys else []
     return f"CREATE TEMPORARY TABLE {quote(name)} ({', '.join(lines)}) ENGINE={engine} DEFAULT CHARSET=utf8mb4"
 
 

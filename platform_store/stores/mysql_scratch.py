@@ -274,7 +274,7 @@ def _judge(warned: Sequence[int]) -> None:
 
 
 def _creation(scratch: Scratch, engine: str, session: MysqlSession) -> str:
-    keys, mariadb = scratch.association.key_columns, session.mariadb
+    keys, mariadb = () if scratch.grouped else scratch.association.key_columns, session.mariadb
     return ddl.create_scratch(scratch.name, keys, scratch.columns, engine=engine, mariadb=mariadb).replace("%%", "%")
 
 

@@ -41,6 +41,7 @@ class Answer:
     columns: tuple[tuple[Any, ...], ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     error: Exception | None = None
+    ways: tuple[str, ...] = ()  # in which the library came by its documents
 
     @property
     def given_up(self) -> bool:

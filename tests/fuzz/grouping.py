@@ -49,10 +49,10 @@ def grouped(context: Context, scope: Scope, body: Node, top: bool) -> Query:
         context.word("SELECT "),
         Node("", tuple(item for item, _ in named), listing=", "),
         body,
-        _group_by(keys, rollup),
+        group_by(keys, rollup),
         _having(context, scope, keys),
     )
-    order, ordered = _ordering(context, keys, rollup)
+    order, ordered = ordering_by(context, keys, rollup)
     return Query(node("query", tree, order), tuple(one for _, one in named), None, ordered)
 
 
@@ -100,7 +100,7 @@ def _named(context: Context, items: Sequence[tuple[Node, Field]], top: bool) -> 
     return named
 
 
-def _group_by(keys: Sequence[tuple[Node, Field]], rollup: bool) -> Node:
+def group_by(keys: Sequence[tuple[Node, Field]], rollup: bool) -> Node:
     if not keys:
         return nothing()
     listed = fixed(Node("", tuple(item for item, _ in keys), listing=", "))
@@ -119,7 +119,7 @@ def _having(context: Context, scope: Scope, keys: Sequence[tuple[Node, Field]]) 
     return node("", " HAVING ", context.pick(conditions), optional=True)
 
 
-def _ordering(context: Context, keys: Sequence[tuple[Node, Field]], rollup: bool) -> tuple[Node, bool]:
+def ordering_by(context: Context, keys: Sequence[tuple[Node, Field]], rollup: bool) -> tuple[Node, bool]:
     """By the groups' keys, which are all different."""
     if not keys or rollup or not context.odds(0.4):
         return nothing(), False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -96,7 +96,8 @@ def library_answer(platform: Platform, sql: str, parameters: Parameters) -> Answ
             inner = getattr(getattr(result, "_cursor", None), "_cursor", None)
             description = getattr(inner, "description", None) or [(name,) for name in result.columns]
             columns = [(name, *column[1:]) for name, column in zip(result.columns, description, strict=True)]
-            return answer_of(columns, result)
+            answer = answer_of(columns, result)
+            return replace(answer, ways=tuple(source.way for source in result.plan.sources))
     except Exception as error:  # noqa: BLE001  # what is no error of ours is a mismatch
         return refusal_of(error)
 

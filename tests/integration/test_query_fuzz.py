@@ -18,6 +18,7 @@ SCENARIOS, QUERIES = range(4), 80  # played in turn on both servers
 MOST_REFUSED = 0.02
 MOST_ERRORS = 0.15  # of what plain MySQL refuses too: the generator makes valid statements
 MOST_EMPTY = 0.6
+LEAST_GROUPED = 5
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_random_queries_are_answered_as_plain_mysql_does(urls: list[Urls]) -> No
     assert counts.refused.total() <= MOST_REFUSED * counts.queries, counts.examples
     assert counts.errors <= MOST_ERRORS * counts.queries
     assert counts.empty <= MOST_EMPTY * counts.agreed
+    assert counts.ways["groups"] >= LEAST_GROUPED
 
 
 def test_a_wrong_answer_is_found_and_made_small(urls: list[Urls], monkeypatch: pytest.MonkeyPatch) -> None:
