@@ -16,8 +16,9 @@ from platform_store.errors import Conflict, Diverged, RowNotFound, ValueRejected
 from platform_store.halves import CODEC_OPTIONS, Mismatch, document_of
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, WriteCounts
-from platform_store.rows import Changes, NewRow, Selection, encode_image, select
+from platform_store.rows import Changes, NewRow, encode_image
 from platform_store.search import Search
+from platform_store.selection import Selection, select
 from platform_store.stores.base import Entry, Fetched, Locked, RowTransaction, frozen_id
 from platform_store.stores.documents import DocumentStore
 

@@ -13,6 +13,7 @@ from platform_store.sqltypes import BLOB_BYTES, TEXT_BYTES
 
 _UUID_BYTES: Final = 16
 _BIT_BYTES: Final = 8  # even of zeros, MySQL takes no more
+_TEXT: Final[frozenset[type]] = frozenset({str, type(None)})
 _CUT: Final = " \t\n\v\f\r"
 """What MySQL, even in strict mode, cuts off without an error where it goes beyond the length of a text column."""
 
@@ -22,6 +23,7 @@ class CharCodec(Codec):
     """CHAR and VARCHAR: limits count characters; CHAR does not keep trailing spaces."""
 
     key: ClassVar[bool] = True
+    public_kinds: ClassVar[frozenset[type]] = _TEXT
 
     @property
     def bson_form(self) -> str:
@@ -50,6 +52,8 @@ class CharCodec(Codec):
 @dataclass(frozen=True)
 class TextCodec(Codec):
     """TINYTEXT to LONGTEXT: limits count bytes of UTF-8."""
+
+    public_kinds: ClassVar[frozenset[type]] = _TEXT
 
     @property
     def bson_form(self) -> str:
