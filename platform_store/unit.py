@@ -132,10 +132,13 @@ class Unit:
     def delete_range(self, association: Association, start: KeyValues | None, stop: KeyValues | None) -> int:
         """Deletes a key range, both ends included; how many rows."""
         deleted = 0
-        while locked := self.transaction.lock_range(association, start, stop, _RANGE_BATCH):
-            self._delete(association, locked)
+        while True:
+            locked = self.transaction.lock_range(association, start, stop, _RANGE_BATCH)
+            if locked:
+                self._delete(association, locked)
             deleted += len(locked)
-        return deleted
+            if len(locked) < _RANGE_BATCH:
+                return deleted
 
     def align(
         self, association: Association, keys: Sequence[KeyValues], into_rows: Sequence[Column]
