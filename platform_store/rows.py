@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple, get_args
 
 import bson
@@ -89,9 +90,75 @@ def new_row(association: Association, row: Row) -> NewRow:
 
 
 def new_rows(association: Association, rows: Iterable[Row]) -> list[NewRow]:
-    """As :func:`new_row`, of each."""
+    """As :func:`new_row`, of each: a column at a time where all rows name the same ones."""
+    together = list(rows)
     steps = _steps(association)
-    return [_new_row(association, steps, row) for row in rows]
+    return _alike(association, together) or [_new_row(association, steps, row) for row in together]
+
+
+def _alike(association: Association, rows: Sequence[Any]) -> list[NewRow] | None:
+    """Rows that name the same columns, a column at a time.
+
+    None where they do not, where a default is to be filled in, or where a value is refused: going row by row finds out
+    which one it is.
+    """
+    if len(rows) < 2 or any(type(row) is not dict for row in rows):
+        return None
+    names = rows[0].keys()
+    if not names <= association.by_name.keys() or any(row.keys() != names for row in rows):
+        return None
+    mysql: dict[str, Sequence[object]] = {}
+    document: dict[str, Sequence[object]] = {}
+    keys: list[Sequence[object]] = []
+    sparse = False
+    try:
+        for column in association.columns:
+            if column.name in names:
+                values = [row[column.name] for row in rows]
+            elif (column.key and column.attribute.auto_increment) or (left := _left_out(column)) is _ABSENT:
+                continue
+            elif left is None:
+                values = [None] * len(rows)
+            else:
+                return None
+            lacking = type(None) in set(map(type, values))
+            if column.generated or (lacking and not column.nullable):
+                return None
+            sparse = sparse or (lacking and column.in_mongodb)
+            if column.in_mongodb and not column.kept_in_mysql:
+                document[column.field] = _of_present(column.codec.column_encode, values, lacking)
+                continue
+            stored = _of_present(column.codec.column_check, values, lacking)
+            if column.in_mongodb:
+                document[column.field] = [None if value is None else column.codec.to_bson(value) for value in stored]
+            if column.key:
+                keys.append(stored)
+            mysql[column.name] = stored
+    except ValueRejected:
+        return None
+    documents: list[dict[str, Any]] = _dicts(document, len(rows))
+    if sparse:
+        documents = [{name: value for name, value in one.items() if value is not None} for one in documents]
+    complete = len(keys) == len(association.key_columns)
+    all_keys = zip(*keys, strict=True) if complete else repeat(None, len(rows))
+    return list(map(NewRow, all_keys, _dicts(mysql, len(rows)), documents))
+
+
+def _of_present(
+    convert: Callable[[Sequence[object]], Sequence[object]], values: Sequence[object], lacking: bool
+) -> Sequence[object]:
+    """What ``convert`` makes of a column's values; None of None."""
+    if not lacking:
+        return convert(values)
+    converted = iter(convert([value for value in values if value is not None]))
+    return [None if value is None else next(converted) for value in values]
+
+
+def _dicts(columns: Mapping[str, Sequence[object]], count: int) -> list[dict[str, object]]:
+    """Rows of columns."""
+    if not columns:
+        return [{} for _ in range(count)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _new_row(association: Association, steps: Sequence[_Step], row: Row) -> NewRow:

@@ -96,6 +96,14 @@ class Codec(ABC):
         """The BSON form of a given value: ``to_bson(check(value))``."""
         return self.to_bson(self.check(value))
 
+    def column_check(self, values: Sequence[object]) -> Sequence[object]:
+        """:meth:`check` of each; none of them is None."""
+        return [self.check(value) for value in values]
+
+    def column_encode(self, values: Sequence[object]) -> Sequence[object]:
+        """:meth:`encode` of each; none of them is None."""
+        return [self.to_bson(stored) for stored in self.column_check(values)]
+
     @abstractmethod
     def stored_from_bson(self, value: object) -> object:
         """The stored value for a BSON form. Raises ``ValueRejected`` for what ``to_bson`` never gives."""
