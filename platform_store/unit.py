@@ -232,9 +232,13 @@ class Unit:
         if not association.has_documents:
             return
         images = self._images(association, inserted)
-        worth_it = self._place_new and len(images) >= _WORTH_PLACING
-        if not (worth_it and self._journal.place(self.transaction, association, images, meanwhile)):
-            self._journalise(association, images, fresh=True, meanwhile=meanwhile)
+        if self._place_new and len(images) >= _WORTH_PLACING:
+            if meanwhile is not None:
+                meanwhile()  # the rows are being inserted
+                meanwhile = None
+            if self._journal.place(self.transaction, association, images):
+                return
+        self._journalise(association, images, fresh=True, meanwhile=meanwhile)
 
     def _record(self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]) -> None:
         if association.has_documents:

@@ -277,10 +277,11 @@ def _burial(run: Sequence[Entry]) -> tuple[Mapping[str, Any], Sequence[Mapping[s
 
 
 def _insert(collection: Documents, entries: Sequence[Entry]) -> None:
-    if len(entries) == 1:
-        collection.insert_one(_document(entries[0]))
+    documents = [RawBSONDocument(with_revision(entry.image or b"", entry.revision)) for entry in entries]
+    if len(documents) == 1:
+        collection.insert_one(documents[0])
     else:
-        collection.insert_many([_document(entry) for entry in entries], ordered=False)
+        collection.insert_many(documents, ordered=False)
 
 
 def _replace(collection: Documents, entries: Sequence[Entry]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +114,26 @@ def _item(platform: Platform, *, extra: bool = True) -> Association:
 
 
 def test_a_batch_is_checked_once_before_its_turn(tmp_path: Path) -> None:
-    with Platform.embedded(tmp_path / "pair.db") as platform, ThreadPoolExecutor(1) as checker:
+    with Platform.embedded(tmp_path / "pair.db") as platform:
         platform.create_table("visit", [ColumnAttribute("id", "INT"), ColumnAttribute("doc", "JSON")], flag=0)
         known = platform._catalog.get("visit")
         batch = _Batch([{"id": 1, "doc": 1}])
-        batch.begin(known, checker)
-        begun = batch._begun
-        batch.begin(known, checker)
-        assert batch._begun is begun
+        batch.check_ahead(known)
+        ahead = batch._checked
+        batch.check_ahead(known)
+        assert batch._checked is ahead
         platform.add_column("visit", ColumnAttribute("n", "INT"), "mysql")
-        batch.begin(platform._catalog.get("visit"), checker)
-        assert batch._begun is not begun
+        changed = platform._catalog.get("visit")
+        batch.check_ahead(changed)
+        (row,) = batch.checked(changed)
+        assert row.mysql == {"id": 1, "n": None}
+        assert batch._checked is None
+
+
+def test_what_is_refused_before_its_turn_is_refused_in_its_turn(tmp_path: Path) -> None:
+    with Platform.embedded(tmp_path / "pair.db") as platform:
+        item = _item(platform)
+        batch = _Batch([WHOLE, {**WHOLE, "n": "many"}])
+        batch.check_ahead(item)
+        with pytest.raises(ValueRejected, match="'n'"):
+            batch.checked(item)
