@@ -23,7 +23,6 @@ from platform_store.errors import (
     Unavailable,
     ValueRejected,
 )
-from platform_store.query.names import QueryNames
 from platform_store.query.plan import QueryPlan, SourcePlan
 from platform_store.records import (
     Adoption,
@@ -48,6 +47,7 @@ from platform_store.verify.findings import Difference, Verification
 
 if TYPE_CHECKING:
     from platform_store.facade import Platform
+    from platform_store.query.names import QueryNames
     from platform_store.query.result import QueryResult
     from platform_store.transaction import Transaction
 
@@ -96,6 +96,7 @@ __all__ = [
 
 _LATER: Final = {
     "Platform": "platform_store.facade",
+    "QueryNames": "platform_store.query.names",
     "QueryResult": "platform_store.query.result",
     "Transaction": "platform_store.transaction",
 }

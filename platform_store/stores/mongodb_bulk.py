@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import bson
 from bson.codec_options import CodecOptions
@@ -31,7 +32,10 @@ from platform_store.stores.mongodb_driver import (
     verbatim,
 )
 
-_NO_TIME = bytes(8)
+_NO_TIME: Final = Timestamp(0, 0)
+# Nothing means anything without a match of one of these. Each begins with one byte, which is looked for fast.
+_DOLLAR_NAME: Final = re.compile(rb"\$(?<=[\x01-\x13\x7f\xff]\$)").search  # after the type
+_ZERO_TIMESTAMP: Final = re.compile(rb"\x11[^\0]*\0{9}").search  # after the type and the name
 _UNDECODED: CodecOptions[RawBSONDocument] = CODEC_OPTIONS.with_options(
     document_class=RawBSONDocument
 )  # but for the top
@@ -237,10 +241,10 @@ def _means_something(document: Image) -> bool:
     timestamp of zero. Both are so of the document's own fields alone.
     """
     raw = bytes(document.raw)
-    if b"$" not in raw and not (b"\x11" in raw and _NO_TIME in raw):
+    if _DOLLAR_NAME(raw) is None and _ZERO_TIMESTAMP(raw) is None:
         return False
     fields = bson.decode(raw, _UNDECODED)
-    return any(name.startswith("$") or value == Timestamp(0, 0) for name, value in fields.items())
+    return any(name.startswith("$") or value == _NO_TIME for name, value in fields.items())
 
 
 def _check(name: str, documents: Sequence[Image], faults: Sequence[Fault]) -> None:

@@ -38,8 +38,10 @@ class MysqlRowTarget:
         return loader
 
     def create(self, layout: Layout) -> None:
+        from platform_store.stores.mysql_create import create_plain
+
         with self._connections.bulk() as session:
-            session.execute(ddl.create_plain(layout.association, layout.comments, self._connections.literal))
+            session.execute(create_plain(layout.association, layout.comments, self._connections.literal))
 
     def index(self, layout: Layout, index: TableIndex) -> None:
         statement = ddl.create_plain_index(layout.association, index)

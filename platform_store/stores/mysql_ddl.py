@@ -1,18 +1,12 @@
-"""The DDL of the MySQL store, compiled by SQLAlchemy Core. Pure: makes text, runs nothing.
+"""The DDL of the MySQL store that describes no column in full, and the names in it. Pure: makes text, runs nothing.
 
-SQLAlchemy quotes identifiers and assembles statements; a column's type text comes from the parsed
-:class:`~platform_store.sqltypes.SqlType`, never from the user's spelling. Every statement has ``%`` doubled, like all
-statements of the store.
+Every statement has ``%`` doubled, like all statements of the store. See :mod:`platform_store.stores.mysql_create`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
-
-import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from platform_store.association import Association, Column
 from platform_store.errors import SchemaError
@@ -22,46 +16,8 @@ from platform_store.stores.bulk import TableIndex
 
 REVISION_DDL = f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE"
 
-_EXPRESSION_DEFAULTS = ("TEXT", "BLOB", "JSON", "GEOMETRY")  # MySQL takes DEFAULT (expression) here, no plain literal
-
-
 Literal: TypeAlias = Callable[[object], str]
 """Writes a value as a literal of a statement: the driver's own escaping."""
-
-
-class _Verbatim(sa.types.UserDefinedType[Any]):
-    """A column type whose DDL text is given."""
-
-    cache_ok = True
-
-    def __init__(self, text: str):
-        self.text = text
-
-    def get_col_spec(self, **_: Any) -> str:
-        return _escaped(self.text)
-
-
-def create_table(association: Association, literal: Literal) -> str:
-    """CREATE TABLE for the MySQL half: the key, the columns placed in MySQL, ``_rev``, and their indexes."""
-    table = _table(association, [_column(column, literal) for column in association.table_columns])
-    table.append_column(sa.Column(REVISION, _Verbatim("BIGINT UNSIGNED INVISIBLE"), nullable=False, server_default="0"))
-    return _compile(CreateTable(table))
-
-
-def create_plain(association: Association, comments: Mapping[str, str], literal: Literal) -> str:
-    """CREATE TABLE for a table of no association: no ``_rev``, the columns' comments, no index but the key."""
-    columns = [_column(column, literal) for column in association.columns]
-    for column in columns:
-        column.comment = comments.get(column.name)
-    table = sa.Table(
-        association.name,
-        sa.MetaData(),
-        *columns,
-        mysql_engine="InnoDB",
-        mysql_default_charset="utf8mb4",
-        quote=True,
-    )
-    return _compile(CreateTable(table))
 
 
 def create_plain_index(association: Association, index: TableIndex) -> str:
@@ -76,18 +32,22 @@ def create_plain_index(association: Association, index: TableIndex) -> str:
 
 def create_index(association: Association, index: Index) -> str:
     """CREATE INDEX for an index over MySQL columns."""
-    table = _table(association, [sa.Column(name, quote=True) for name in index.columns])
-    columns = (table.c[name] for name in index.columns)
-    return _compile(CreateIndex(sa.Index(index_name(association, index), *columns, unique=index.unique)))
+    kind = "UNIQUE INDEX" if index.unique else "INDEX"
+    name = quote(index_name(association, index))
+    return f"CREATE {kind} {name} ON {quote(association.name)} ({quote_list(index.columns)})"
 
 
 def index_name(association: Association, index: Index) -> str:
-    name = f"{'uq' if index.unique else 'ix'}_{association.indexes.index(index)}_{'_'.join(index.columns)}"
-    return name[:64].rstrip()
+    return f"{index_prefix(association, index)}{'_'.join(index.columns)}"[:64].rstrip()
 
 
-def drop_index(association: Association, index: Index) -> str:
-    return f"DROP INDEX {quote(index_name(association, index))} ON {quote(association.name)}"
+def index_prefix(association: Association, index: Index) -> str:
+    """What the name of an index begins with, whatever its columns were called when it was made."""
+    return f"{'uq' if index.unique else 'ix'}_{association.index_number(index)}_"
+
+
+def drop_index(association: Association, name: str) -> str:
+    return f"DROP INDEX {quote(name)} ON {quote(association.name)}"
 
 
 def table_comment(association: Association) -> str:
@@ -97,20 +57,6 @@ def table_comment(association: Association) -> str:
 
 def drop_table(name: str) -> str:
     return f"DROP TABLE IF EXISTS {quote(name)}"
-
-
-def add_column(association: Association, column: Column, literal: Literal) -> str:
-    table = _table(association, [_column(column, literal)])
-    position = ""
-    if column.name in association.by_name:
-        names = [one.name for one in association.table_columns]
-        position = f" AFTER {quote(names[names.index(column.name) - 1])}"  # the key columns come first
-    return f"ALTER TABLE {quote(association.name)} ADD COLUMN {_compile(CreateColumn(table.c[column.name]))}{position}"
-
-
-def modify_column(association: Association, column: Column, literal: Literal) -> str:
-    table = _table(association, [_column(column, literal)])
-    return f"ALTER TABLE {quote(association.name)} MODIFY COLUMN {_compile(CreateColumn(table.c[column.name]))}"
 
 
 def drop_column(association: Association, column: Column) -> str:
@@ -125,23 +71,11 @@ def add_revision(name: str) -> str:
     return f"ALTER TABLE {quote(name)} ADD COLUMN {REVISION_DDL}"
 
 
-def _table(association: Association, columns: list[sa.Column[Any]]) -> sa.Table:
-    return sa.Table(
-        association.name,
-        sa.MetaData(),
-        *columns,
-        comment=table_comment(association),
-        mysql_engine="InnoDB",
-        mysql_default_charset="utf8mb4",
-        quote=True,
-    )
-
-
 def create_scratch(name: str, keys: Sequence[Column], columns: Sequence[Column], *, engine: str, mariadb: bool) -> str:
     """CREATE TEMPORARY TABLE with a key, ``_rev``, and columns as declared but for defaults and NOT NULL."""
-    lines = [f"{quote(column.name)} {_escaped(_key_text(column, mariadb))} NOT NULL" for column in keys]
+    lines = [f"{quote(column.name)} {escaped(_key_text(column, mariadb))} NOT NULL" for column in keys]
     lines.append(f"{quote(REVISION)} BIGINT UNSIGNED NOT NULL")
-    lines += [f"{quote(column.name)} {_escaped(_type_text(column))} NULL" for column in columns]
+    lines += [f"{quote(column.name)} {escaped(type_text(column))} NULL" for column in columns]
     lines.append(f"PRIMARY KEY ({quote_list(column.name for column in keys)})")
     return f"CREATE TEMPORARY TABLE {quote(name)} ({', '.join(lines)}) ENGINE={engine} DEFAULT CHARSET=utf8mb4"
 
@@ -154,40 +88,16 @@ def _key_text(column: Column, mariadb: bool) -> str:
     """
     collation = column.attribute.collation
     if collation is None or column.binary_text or collation.endswith("_bin"):
-        return _type_text(column)
+        return type_text(column)
     charset = collation.split("_")[0]
     binary = f"{charset}_nopad_bin" if mariadb else "utf8mb4_0900_bin" if charset == "utf8mb4" else f"{charset}_bin"
     return f"{column.type.ddl} CHARACTER SET {charset} COLLATE {binary}"
 
 
-def _type_text(column: Column) -> str:
+def type_text(column: Column) -> str:
     text, collation = column.type.ddl, column.attribute.collation
     return text if collation is None else f"{text} CHARACTER SET {collation.split('_')[0]} COLLATE {collation}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     return text.replace("%", "%%")
-
-
-def _column(column: Column, literal: Literal) -> sa.Column[Any]:
-    attribute, text = column.attribute, _type_text(column)
-    if attribute.auto_increment:
-        text += " AUTO_INCREMENT"
-    return sa.Column(
-        column.name,
-        _Verbatim(text),
-        primary_key=column.key,
-        autoincrement=False,
-        nullable=column.nullable,
-        server_default=None if attribute.default is None else sa.literal_column(_default(column, literal)),
-        quote=True,
-    )
-
-
-def _default(column: Column, literal: Literal) -> str:
-    text = literal(column.codec.to_sql(column.attribute.default))
-    return f"({text})" if column.type.base.endswith(_EXPRESSION_DEFAULTS) else text
-
-
-def _compile(element: Any) -> str:
-    return str(element.compile(dialect=mysql.dialect())).strip()
