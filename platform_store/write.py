@@ -117,8 +117,13 @@ class _Batch:
         self._checked: tuple[Association, list[NewRow]] | None = None
 
     def check_ahead(self, association: Association) -> None:
-        """Once, unless the association has changed. What is refused is refused in its turn."""
-        if self._checked is None or self._checked[0] is not association:
+        """Once, unless the association has changed. What is refused is refused in its turn.
+
+        Only plain dicts: another mapping may run code of its own, which must not wait for the locks that are held now.
+        """
+        if self._checked is not None and self._checked[0] is association:
+            return
+        if all(type(row) is dict for row in self._rows):
             with suppress(ValueRejected):
                 self._checked = association, new_rows(association, self._rows)
 
