@@ -13,7 +13,7 @@ from platform_store.catalog import Catalog
 from platform_store.errors import SchemaError
 from platform_store.journal import Journal
 from platform_store.records import Recovered
-from platform_store.rows import select
+from platform_store.selection import select
 from platform_store.stores.base import JournalStore, RowStore, Version, Witness
 from platform_store.stores.documents import DocumentTarget
 from platform_store.sweep import Sweeper
