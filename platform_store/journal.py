@@ -99,15 +99,12 @@ class Journal:
         transaction: RowTransaction,
         association: Association,
         images: Sequence[tuple[KeyValues, bytes]],
-        meanwhile: Callable[[], None] | None = None,
     ) -> bool:
         """Brings documents of rows just inserted to MongoDB before the commit, without a copy in the journal.
 
         An intent, committed on another connection, says first which documents of which revision are coming: should
         this transaction end otherwise than by its commit, they are deleted again. False, and nothing done, where that
         is not possible now: then they are to be recorded. Raises ValueRejected where MongoDB refuses a document.
-
-        ``meanwhile`` is called before MongoDB is waited for: it begins something and does not wait for it.
         """
         target, admission = self._documents.target, self.admission
         if target is None or admission is None or self.away:
@@ -126,8 +123,6 @@ class Journal:
                 if not transaction.claim(association, keys, revision):
                     return False
                 admission.cover(revision)
-                if meanwhile is not None:
-                    meanwhile()
                 target.place(association, entries)
         except Unavailable as error:
             if error.store != self._documents.name:

@@ -21,11 +21,12 @@ from platform_store.association import Association, KeyValues
 from platform_store.attempts import retried
 from platform_store.catalog import Catalog
 from platform_store.errors import Diverged, SchemaError
-from platform_store.halves import Mismatch, fields_of, is_version, version_of
+from platform_store.halves import Mismatch, is_version, version_of
 from platform_store.names import REVISION
 from platform_store.records import Key
-from platform_store.rows import Selection, check_batching, select, whole_document
+from platform_store.rows import check_batching
 from platform_store.search import search_for
+from platform_store.selection import Selection, select, whole_document
 from platform_store.stores.base import Fetched, RowStore, frozen_id
 from platform_store.stores.documents import DocumentStore
 
@@ -152,15 +153,13 @@ class Reader:
 
     def _whole_documents(self, selection: Selection, page: list[Fetched]) -> list[dict[str, Any]]:
         association = selection.association
-        documents = []
-        for row, stored in zip(page, self._documents_for(selection, page), strict=True):
-            settled = self._settled(selection, row, stored)
-            fields = {} if settled is None else fields_of(settled[1] or {})
+        found = [one for one in self._all_settled(selection, page, self._documents_for(selection, page)) if one]
+        documents = [{**version, "_id": association.encode_id(row.key)} for row, version in found]
+        for document in documents:
+            document.pop(REVISION, None)
             for name in association.retired:
-                fields.pop(name, None)
-            if fields:
-                documents.append({"_id": association.encode_id(row.key), **fields})
-        return documents
+                document.pop(name, None)
+        return [document for document in documents if len(document) > 1]
 
     def _read(self, selection: Selection, keys: Sequence[KeyValues]) -> list[dict[str, object] | None]:
         rows = self._rows.fetch_many(selection, keys)
@@ -200,21 +199,34 @@ class Reader:
         self, selection: Selection, rows: Sequence[Fetched | None], documents: Sequence[_Document]
     ) -> list[dict[str, object] | None]:
         """Rows as the user sees them; None where there is none, or it was deleted while its document was looked for."""
-        merge, needs_document = selection.merge, selection.needs_document
-        merged: list[dict[str, object] | None] = []
-        for row, stored in zip(rows, documents, strict=True):
-            if row is None or not needs_document or (row.pending is None and is_version(stored, row.revision)):
-                settled: tuple[Fetched | None, _Document] = row, stored
-            else:
-                settled = self._settled(selection, row, stored) or (None, None)
-            whole, document = settled
-            merged.append(None if whole is None else merge(whole.values, document, whole.key))
-        return merged
+        settled = self._all_settled(selection, rows, documents)
+        found = [one for one in settled if one is not None]
+        merged = iter(
+            selection.merge_many(
+                [row.values for row, _ in found], [document for _, document in found], [row.key for row, _ in found]
+            )
+        )
+        return [None if one is None else next(merged) for one in settled]
 
-    def _settled(self, selection: Selection, row: Fetched, stored: _Document) -> tuple[Fetched, _Document] | None:
+    def _all_settled(
+        self, selection: Selection, rows: Sequence[Fetched | None], documents: Sequence[_Document]
+    ) -> list[tuple[Fetched, Mapping[str, Any]] | None]:
+        """As :meth:`_settled`, each row that is there; almost every document is the right one at first sight."""
+        return [
+            None
+            if row is None
+            else (row, stored)
+            if stored is not None and row.pending is None and is_version(stored, row.revision)
+            else self._settled(selection, row, stored)
+            for row, stored in zip(rows, documents, strict=True)
+        ]
+
+    def _settled(
+        self, selection: Selection, row: Fetched, stored: _Document
+    ) -> tuple[Fetched, Mapping[str, Any]] | None:
         """A row with the document of its very revision; None where it was deleted meanwhile."""
         if not selection.needs_document:
-            return row, None
+            return row, {}
         for _ in range(_ATTEMPTS):
             try:
                 return row, version_of(row.revision, row.pending, stored)
@@ -227,7 +239,7 @@ class Reader:
                 (stored,) = self._documents_for(selection, [row])
         return self._settled_under_lock(selection, row.key)
 
-    def _settled_under_lock(self, selection: Selection, key: KeyValues) -> tuple[Fetched, _Document] | None:
+    def _settled_under_lock(self, selection: Selection, key: KeyValues) -> tuple[Fetched, Mapping[str, Any]] | None:
         association = selection.association
         with self._rows.transaction() as transaction:
             transaction.fence(association)

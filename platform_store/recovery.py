@@ -13,7 +13,7 @@ from platform_store.catalog import Catalog
 from platform_store.errors import SchemaError
 from platform_store.journal import Journal
 from platform_store.records import Recovered
-from platform_store.rows import select
+from platform_store.selection import select
 from platform_store.stores.base import JournalStore, RowStore, Version, Witness
 from platform_store.stores.documents import DocumentTarget
 from platform_store.sweep import Sweeper
@@ -129,6 +129,7 @@ class Recovery:
             withdrawn=withdrawn,
             committed=committed,
             diverged={} if lost is None else self._diverged(lost),
+            kept=backlog.kept,
         )
 
     def _diverged(self, lost: Witness) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Rows between an application and the two stores: checking, splitting, merging. Pure.
+"""Rows on their way to the two stores: checking and splitting. Pure. :mod:`platform_store.selection` is the way back.
 
 Every value is checked by its column's codec whichever store the column lives in, so that a row is accepted or
 rejected the same way wherever its columns are, and MySQL is only ever sent values that it stores unchanged.
@@ -11,19 +11,16 @@ import decimal
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from itertools import compress
+from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple, get_args
 
 import bson
-from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
-from bson.int64 import Int64
 from bson.objectid import ObjectId
 
 from platform_store.association import Association, Column, KeyValues
-from platform_store.codecs import Codec
-from platform_store.errors import Diverged, SchemaError, ValueRejected
+from platform_store.errors import ValueRejected
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import FIELD_PREFIX, RESERVED_FIELDS
 from platform_store.records import ColumnValue, Key, OnConflict, Row
@@ -93,9 +90,75 @@ def new_row(association: Association, row: Row) -> NewRow:
 
 
 def new_rows(association: Association, rows: Iterable[Row]) -> list[NewRow]:
-    """As :func:`new_row`, of each."""
+    """As :func:`new_row`, of each: a column at a time where all rows name the same ones."""
+    together = list(rows)
     steps = _steps(association)
-    return [_new_row(association, steps, row) for row in rows]
+    return _alike(association, together) or [_new_row(association, steps, row) for row in together]
+
+
+def _alike(association: Association, rows: Sequence[Any]) -> list[NewRow] | None:
+    """Rows that name the same columns, a column at a time.
+
+    None where they do not, where a default is to be filled in, or where a value is refused: going row by row finds out
+    which one it is.
+    """
+    if len(rows) < 2 or any(type(row) is not dict for row in rows):
+        return None
+    names = rows[0].keys()
+    if not names <= association.by_name.keys() or any(row.keys() != names for row in rows):
+        return None
+    mysql: dict[str, Sequence[object]] = {}
+    document: dict[str, Sequence[object]] = {}
+    keys: list[Sequence[object]] = []
+    sparse = False
+    try:
+        for column in association.columns:
+            if column.name in names:
+                values = [row[column.name] for row in rows]
+            elif (column.key and column.attribute.auto_increment) or (left := _left_out(column)) is _ABSENT:
+                continue
+            elif left is None:
+                values = [None] * len(rows)
+            else:
+                return None
+            lacking = type(None) in set(map(type, values))
+            if column.generated or (lacking and not column.nullable):
+                return None
+            sparse = sparse or (lacking and column.in_mongodb)
+            if column.in_mongodb and not column.kept_in_mysql:
+                document[column.field] = _of_present(column.codec.column_encode, values, lacking)
+                continue
+            stored = _of_present(column.codec.column_check, values, lacking)
+            if column.in_mongodb:
+                document[column.field] = [None if value is None else column.codec.to_bson(value) for value in stored]
+            if column.key:
+                keys.append(stored)
+            mysql[column.name] = stored
+    except ValueRejected:
+        return None
+    documents: list[dict[str, Any]] = _dicts(document, len(rows))
+    if sparse:
+        documents = [{name: value for name, value in one.items() if value is not None} for one in documents]
+    complete = len(keys) == len(association.key_columns)
+    all_keys = zip(*keys, strict=True) if complete else repeat(None, len(rows))
+    return list(map(NewRow, all_keys, _dicts(mysql, len(rows)), documents))
+
+
+def _of_present(
+    convert: Callable[[Sequence[object]], Sequence[object]], values: Sequence[object], lacking: bool
+) -> Sequence[object]:
+    """What ``convert`` makes of a column's values; None of None."""
+    if not lacking:
+        return convert(values)
+    converted = iter(convert([value for value in values if value is not None]))
+    return [None if value is None else next(converted) for value in values]
+
+
+def _dicts(columns: Mapping[str, Sequence[object]], count: int) -> list[dict[str, object]]:
+    """Rows of columns."""
+    if not columns:
+        return [{} for _ in range(count)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _new_row(association: Association, steps: Sequence[_Step], row: Row) -> NewRow:
@@ -190,132 +253,6 @@ def encode_image(association: Association, key: KeyValues, document: Mapping[str
     return image
 
 
-@dataclass(frozen=True, eq=False)  # one for each association and columns: statements are cached by it
-class Selection:
-    """The columns of a read: which come from MySQL (it answers for columns in both), which from the document."""
-
-    association: Association
-    mysql: tuple[Column, ...]  # the key columns first
-    document: tuple[Column, ...]
-    names: tuple[str, ...]  # declared columns and extra fields in the order of the result
-    extra: bool  # every extra field the document has
-    extra_names: frozenset[str]
-
-    @cached_property
-    def needs_document(self) -> bool:
-        return bool(self.document) or self.extra or bool(self.extra_names)
-
-    @cached_property
-    def _blank(self) -> dict[str, object]:
-        return dict.fromkeys(self.names)
-
-    @cached_property
-    def _asked_for(self) -> tuple[bool, ...] | None:
-        """Of each of ``mysql``, None where they all are: a key column is fetched even where it is not asked for."""
-        asked_for = tuple(column.name in self._blank for column in self.mysql)
-        return None if all(asked_for) else asked_for
-
-    @cached_property
-    def _shown(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.mysql if column.name in self._blank)
-
-    @cached_property
-    def _decoders(self) -> tuple[tuple[str, Callable[[Any], object]], ...]:
-        """For those that are shown otherwise than the driver gives them."""
-        shown = (column for column in self.mysql if column.name in self._blank)
-        return tuple(
-            (column.name, column.codec.from_sql)
-            for column in shown
-            if type(column.codec).from_sql is not Codec.from_sql
-        )
-
-    @cached_property
-    def _fields(self) -> tuple[tuple[Column, str, str, Callable[[Any], object]], ...]:
-        return tuple((column, column.name, column.field, _from_bson(column.codec)) for column in self.document)
-
-    def merge(self, values: Sequence[object], document: Mapping[str, Any] | None, key: KeyValues) -> dict[str, object]:
-        """One row as the user sees it, from MySQL's driver values (aligned with ``mysql``) and its document.
-
-        The document may still hold ``_id`` and ``_rev``. It is given up: parts of it become parts of the row.
-        """
-        asked_for = self._asked_for
-        row = self._blank.copy()
-        row.update(zip(self._shown, values if asked_for is None else compress(values, asked_for), strict=True))
-        for name, from_sql in self._decoders:
-            if (value := row[name]) is not None:
-                row[name] = from_sql(value)
-        if document is None:
-            document = {}
-        for column, name, field_name, from_bson in self._fields:
-            if (stored := document.get(field_name)) is not None:
-                try:
-                    row[name] = from_bson(stored)
-                except ValueRejected as error:
-                    raise _diverged(self.association, column, key, error) from None
-        for name in self.extra_names:
-            if name in document:
-                row[name] = plain_value(document[name])
-            else:
-                del row[name]
-        if self.extra:
-            hidden = self.association.hidden_fields
-            row.update((name, plain_value(value)) for name, value in document.items() if name not in hidden)
-        return row
-
-
-def select(association: Association, columns: Iterable[str] | None = None) -> Selection:
-    """What to fetch for these columns (None: every declared column and all extra fields). Raises SchemaError."""
-    wanted = (columns,) if isinstance(columns, str) else columns if columns is None else tuple(columns)
-    return _selection(association, wanted)
-
-
-@lru_cache(maxsize=1024)
-def _selection(association: Association, wanted: tuple[str, ...] | None) -> Selection:
-    if wanted is None:
-        names = tuple(column.name for column in association.columns)
-        return Selection(
-            association, association.mysql_columns, association.document_only, names, association.extra, frozenset()
-        )
-    undeclared = frozenset(name for name in wanted if name not in association.by_name)
-    for name in undeclared:
-        if not association.extra or name in association.hidden_fields:
-            raise SchemaError("there is no such column", table=association.name, column=name)
-    return Selection(
-        association,
-        tuple(column for column in association.mysql_columns if column.key or column.name in wanted),
-        tuple(column for column in association.document_only if column.name in wanted),
-        wanted,
-        False,
-        undeclared,
-    )
-
-
-@lru_cache(maxsize=1024)
-def whole_document(association: Association) -> Selection:
-    """What to fetch for a row's document alone."""
-    return Selection(association, association.key_columns, association.document_columns, (), True, frozenset())
-
-
-_PLAIN = frozenset({str, int, float, bool, type(None), bytes, datetime.datetime, ObjectId, uuid.UUID})
-
-
-def plain_value(value: object) -> object:
-    """A document's own value (an extra field) in Python's own types: Decimal128 becomes Decimal, Int64 becomes int."""
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, Decimal128):
-        return value.to_decimal()
-    if isinstance(value, Int64):
-        return int(value)
-    if isinstance(value, DBRef):  # what the driver makes of a document with the fields $ref and $id
-        value = value.as_doc()
-    if isinstance(value, Mapping):
-        return {name: plain_value(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [plain_value(part) for part in value]
-    return value
-
-
 class _Absent:
     __slots__ = ()
 
@@ -361,20 +298,6 @@ def _checked(column: Column, value: object) -> object:
     if not column.nullable:
         raise ValueRejected("it cannot be NULL")
     return None
-
-
-def _from_bson(codec: Codec) -> Callable[[Any], object]:
-    """``codec.from_bson``, by the shorter way where public values are the stored ones."""
-    plain = type(codec).from_bson is Codec.from_bson and type(codec).public is Codec.public
-    return codec.stored_from_bson if plain else codec.from_bson
-
-
-def _diverged(association: Association, column: Column, key: KeyValues, error: ValueRejected) -> Diverged:
-    return Diverged(
-        f"column {column.name!r} of its document is not stored as {column.type.ddl}: {error.reason}",
-        table=association.name,
-        key=association.public_key(key),
-    )
 
 
 def _extra_fields(association: Association, given: Mapping[str, object], key: Key) -> Iterator[tuple[str, Any]]:

@@ -16,8 +16,9 @@ from platform_store.errors import Diverged, NotSupported, TransientError, Unavai
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
 from platform_store.rows import changes as checked
-from platform_store.rows import check_on_conflict, new_row, new_rows, select
+from platform_store.rows import check_on_conflict, new_row, new_rows
 from platform_store.search import search_for
+from platform_store.selection import select
 from platform_store.stores.base import RowStore, StaleAssociation
 from platform_store.stores.documents import DocumentStore
 from platform_store.unit import Unit

@@ -16,8 +16,9 @@ from platform_store.errors import Conflict, Diverged, RowNotFound, ValueRejected
 from platform_store.halves import CODEC_OPTIONS, Mismatch, document_of
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, WriteCounts
-from platform_store.rows import Changes, NewRow, Selection, encode_image, select
+from platform_store.rows import Changes, NewRow, encode_image
 from platform_store.search import Search
+from platform_store.selection import Selection, select
 from platform_store.stores.base import Entry, Fetched, Locked, RowTransaction, frozen_id
 from platform_store.stores.documents import DocumentStore
 
@@ -131,10 +132,13 @@ class Unit:
     def delete_range(self, association: Association, start: KeyValues | None, stop: KeyValues | None) -> int:
         """Deletes a key range, both ends included; how many rows."""
         deleted = 0
-        while locked := self.transaction.lock_range(association, start, stop, _RANGE_BATCH):
-            self._delete(association, locked)
+        while True:
+            locked = self.transaction.lock_range(association, start, stop, _RANGE_BATCH)
+            if locked:
+                self._delete(association, locked)
             deleted += len(locked)
-        return deleted
+            if len(locked) < _RANGE_BATCH:
+                return deleted
 
     def align(
         self, association: Association, keys: Sequence[KeyValues], into_rows: Sequence[Column]
@@ -228,9 +232,13 @@ class Unit:
         if not association.has_documents:
             return
         images = self._images(association, inserted)
-        worth_it = self._place_new and len(images) >= _WORTH_PLACING
-        if not (worth_it and self._journal.place(self.transaction, association, images, meanwhile)):
-            self._journalise(association, images, fresh=True, meanwhile=meanwhile)
+        if self._place_new and len(images) >= _WORTH_PLACING:
+            if meanwhile is not None:
+                meanwhile()  # the rows are being inserted
+                meanwhile = None
+            if self._journal.place(self.transaction, association, images):
+                return
+        self._journalise(association, images, fresh=True, meanwhile=meanwhile)
 
     def _record(self, association: Association, written: Sequence[tuple[KeyValues, NewRow]]) -> None:
         if association.has_documents:

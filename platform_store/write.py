@@ -6,14 +6,13 @@ Everything is durable at the commit in MySQL; only then does the document go to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice, zip_longest
 
 from platform_store.association import Association, KeyValues
 from platform_store.attempts import retried
 from platform_store.catalog import Catalog
-from platform_store.errors import PlatformStoreError, RowExists, TransientError
+from platform_store.errors import PlatformStoreError, RowExists, TransientError, ValueRejected
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
 from platform_store.rows import NewRow, changes, check_batching, check_on_conflict, new_row, new_rows
@@ -48,25 +47,24 @@ class Writer:
         check_on_conflict(on_conflict)
         check_batching(table, batch_size)
         counts = WriteCounts()
-        with ThreadPoolExecutor(1) as checker:
-            for batch, following in _batches(rows, batch_size):
+        for batch, following in _batches(rows, batch_size):
 
-                def operation(
-                    association: Association, batch: _Batch = batch, following: _Batch | None = following
-                ) -> WriteCounts:
-                    def meanwhile() -> None:
-                        if following is not None:
-                            following.begin(association, checker)
+            def operation(
+                association: Association, batch: _Batch = batch, following: _Batch | None = following
+            ) -> WriteCounts:
+                def meanwhile() -> None:
+                    if following is not None:
+                        following.check_ahead(association)
 
-                    prepared = batch.checked(association)
-                    return self._put(association, prepared, on_conflict, place_new=True, meanwhile=meanwhile)[1]
+                prepared = batch.checked(association)
+                return self._put(association, prepared, on_conflict, place_new=True, meanwhile=meanwhile)[1]
 
-                try:
-                    counts += self._catalog.run(table, operation)
-                except PlatformStoreError as error:
-                    if counts != WriteCounts():
-                        error.add_note(f"the batches before this one stay written: {counts.describe()}")
-                    raise
+            try:
+                counts += self._catalog.run(table, operation)
+            except PlatformStoreError as error:
+                if counts != WriteCounts():
+                    error.add_note(f"the batches before this one stay written: {counts.describe()}")
+                raise
         return counts
 
     def update(self, table: str, key: Key, given: Row, *, expect: Mapping[str, object] | None = None) -> None:
@@ -112,24 +110,27 @@ class Writer:
 
 
 class _Batch:
-    """Rows that are written together. Another thread may begin to check them before their turn."""
+    """Rows that are written together. They may be checked before their turn."""
 
     def __init__(self, rows: Sequence[Row]):
         self._rows = rows
-        self._begun: tuple[Association, Future[list[NewRow]]] | None = None
+        self._checked: tuple[Association, list[NewRow]] | None = None
 
-    def begin(self, association: Association, checker: Executor) -> None:
-        """Once, unless the association has changed. Where no thread is to be had, they are checked in their turn."""
-        if self._begun is None or self._begun[0] is not association:
-            with suppress(RuntimeError):  # the interpreter is about to end, or the system gives no thread
-                self._begun = association, checker.submit(new_rows, association, self._rows)
+    def check_ahead(self, association: Association) -> None:
+        """Once, unless the association has changed. What is refused is refused in its turn.
+
+        Only plain dicts: another mapping may run code of its own, which must not wait for the locks that are held now.
+        """
+        if self._checked is not None and self._checked[0] is association:
+            return
+        if all(type(row) is dict for row in self._rows):
+            with suppress(ValueRejected):
+                self._checked = association, new_rows(association, self._rows)
 
     def checked(self, association: Association) -> list[NewRow]:
         """The rows as they are to be written. Raises ValueRejected."""
-        begun, self._begun = self._begun, None  # what was written is not kept
-        if begun is not None and begun[0] is association:
-            return begun[1].result()
-        return new_rows(association, self._rows)
+        known, self._checked = self._checked, None  # what was written is not kept
+        return known[1] if known is not None and known[0] is association else new_rows(association, self._rows)
 
 
 def _batches(rows: Iterable[Row], size: int) -> Iterator[tuple[_Batch, _Batch | None]]:

@@ -15,6 +15,7 @@ Codecs import ``bson`` (an encoding), never a driver.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -40,6 +41,8 @@ class Codec(ABC):
 
     key: ClassVar[bool] = False
     """Whether a column of the type may be part of a primary key."""
+    public_kinds: ClassVar[frozenset[type]] = frozenset()
+    """Types of which every BSON value is the public one as it is; ``NoneType`` is among them."""
 
     @property
     @abstractmethod
@@ -93,6 +96,14 @@ class Codec(ABC):
         """The BSON form of a given value: ``to_bson(check(value))``."""
         return self.to_bson(self.check(value))
 
+    def column_check(self, values: Sequence[object]) -> Sequence[object]:
+        """:meth:`check` of each; none of them is None."""
+        return [self.check(value) for value in values]
+
+    def column_encode(self, values: Sequence[object]) -> Sequence[object]:
+        """:meth:`encode` of each; none of them is None."""
+        return [self.to_bson(stored) for stored in self.column_check(values)]
+
     @abstractmethod
     def stored_from_bson(self, value: object) -> object:
         """The stored value for a BSON form. Raises ``ValueRejected`` for what ``to_bson`` never gives."""
@@ -104,6 +115,12 @@ class Codec(ABC):
     def from_bson(self, value: object) -> object:
         """The public value for a BSON form, which is given up: it may become the value."""
         return self.public(self.stored_from_bson(value))
+
+    def column_from_bson(self, values: Sequence[object]) -> Sequence[object]:
+        """:meth:`from_bson` of each, None of None."""
+        if self.public_kinds.issuperset(map(type, values)):
+            return values
+        return [None if value is None else self.from_bson(value) for value in values]
 
 
 def wrong_type(value: object, accepted: str) -> ValueRejected:

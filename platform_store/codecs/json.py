@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -70,16 +71,28 @@ class JsonCodec(Codec):
 
     def check(self, value: object) -> object:
         try:
-            return _plain(value)
+            return _plain([value])[0]
         except (_NotPlain, UnicodeEncodeError):
             pass
         return _or_null(_parsed(value, ())) if isinstance(value, JsonText) else _canonical(value, ())
 
     def encode(self, value: object) -> object:
         try:
-            return _plain(value)
+            return _plain([value])[0]
         except (_NotPlain, UnicodeEncodeError):
             return self.to_bson(self.check(value))
+
+    def column_check(self, values: Sequence[object]) -> Sequence[object]:
+        try:
+            return _plain(values)
+        except (_NotPlain, UnicodeEncodeError):
+            return super().column_check(values)
+
+    def column_encode(self, values: Sequence[object]) -> Sequence[object]:
+        try:
+            return _plain(values)
+        except (_NotPlain, UnicodeEncodeError):
+            return [self.encode(value) for value in values]
 
     def to_sql(self, stored: object) -> str:
         return json_text(stored)
@@ -142,58 +155,47 @@ class _NotPlain(Exception):
     """A value that is not what almost every value is: it takes the longer way."""
 
 
-def _plain(value: Any) -> Any:
-    """The canonical value where that is its BSON form too, and Python's own types are all there is in it.
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """The canonical values where those are their BSON forms too, and Python's own types are all there is in them.
 
-    This is the way of almost every value, in one pass. Raises _NotPlain or UnicodeEncodeError for all others, whatever
-    is the matter with them.
+    This is the way of almost every value, in one pass. Raises _NotPlain or UnicodeEncodeError where any is another,
+    whatever is the matter with it.
     """
-    if type(value) is not dict:
-        return _plain_items([value], 0)[0]
-    if len(value) == 1 and _WRAPPER in value:
-        raise _NotPlain
-    return _plain_object(value, 1)
-
-
-def _plain_object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
-    order = _plain_order(tuple(value))
-    ordered = value.copy() if order is None else {key: value[key] for key in order}
-    _make_plain(ordered, ordered.items(), depth)
-    return ordered
-
-
-def _plain_items(value: list[Any], depth: int) -> list[Any]:
-    items = value.copy()
-    _make_plain(items, enumerate(items), depth)
-    return items
-
-
-def _make_plain(whole: Any, parts: Iterable[tuple[Any, Any]], depth: int) -> None:
-    """Checks the parts of an object or a list, and puts the plain form of those that are such themselves into it."""
-    if depth > _MAX_BSON_DEPTH:
-        raise _NotPlain
-    for place, part in parts:
-        kind = type(part)
-        if kind is str:
-            if not part.isascii():
-                part.encode()
-        elif kind is int:
-            if not _INT_MIN <= part <= INT64_MAX:
-                raise _NotPlain
-        elif kind is dict:
-            whole[place] = _plain_object(part, depth + 1)
-        elif kind is list:
-            whole[place] = _plain_items(part, depth + 1)
-        elif kind is float:
-            if not isfinite(part):
-                raise _NotPlain
-        elif part is not None and kind is not bool:
+    plain = list(values)
+    texts, integers, numbers = [], [], []
+    todo: list[tuple[Any, int]] = [(plain, 0)]
+    while todo:
+        whole, depth = todo.pop()
+        if depth > _MAX_BSON_DEPTH:
             raise _NotPlain
+        for place, part in whole.items() if type(whole) is dict else enumerate(whole):
+            kind = type(part)
+            if kind is str:
+                texts.append(part)
+            elif kind is int:
+                integers.append(part)
+            elif kind is dict:
+                order = _plain_order(tuple(part))
+                own = whole[place] = part.copy() if order is None else {key: part[key] for key in order}
+                todo.append((own, depth + 1))
+            elif kind is list:
+                own = whole[place] = part.copy()
+                todo.append((own, depth + 1))
+            elif kind is float:
+                numbers.append(part)
+            elif part is not None and kind is not bool:
+                raise _NotPlain
+    if (integers and not _INT_MIN <= min(integers) <= max(integers) <= INT64_MAX) or not all(map(isfinite, numbers)):
+        raise _NotPlain
+    deque(map(str.encode, texts), maxlen=0)
+    return plain
 
 
 @lru_cache(maxsize=1024)
 def _plain_order(keys: tuple[Any, ...]) -> tuple[str, ...] | None:
     """The keys of an object in MySQL's order, None where they are. A column's objects mostly have one of few shapes."""
+    if keys == (_WRAPPER,):
+        raise _NotPlain
     for key in keys:
         if type(key) is not str or key[:1] == "$" or "\0" in key or len(key) > _SHORT_KEY:
             raise _NotPlain

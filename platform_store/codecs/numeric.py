@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import cached_property
 from math import inf, isfinite
-from typing import ClassVar, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from bson import Decimal128
 
@@ -59,6 +60,11 @@ class IntegerCodec(Codec):
         if not self._low <= value <= self._high:
             raise ValueRejected(f"the number is out of range: {self.sql_type.ddl} is {self._low} to {self._high}")
         return int(value)
+
+    def column_check(self, values: Sequence[Any]) -> Sequence[object]:
+        if {int}.issuperset(map(type, values)) and values and self._low <= min(values) <= max(values) <= self._high:
+            return values
+        return super().column_check(values)
 
     def to_bson(self, stored: object) -> object:
         return Decimal128(Decimal(stored)) if isinstance(stored, int) and stored > INT64_MAX else stored

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Final, cast
+from typing import Any, ClassVar, Final, cast
 from uuid import UUID
 
 from platform_store.codecs.base import Codec, Order, foreign, plain_text, wrong_type
@@ -13,8 +15,20 @@ from platform_store.sqltypes import BLOB_BYTES, TEXT_BYTES
 
 _UUID_BYTES: Final = 16
 _BIT_BYTES: Final = 8  # even of zeros, MySQL takes no more
+_TEXT: Final[frozenset[type]] = frozenset({str, type(None)})
 _CUT: Final = " \t\n\v\f\r"
 """What MySQL, even in strict mode, cuts off without an error where it goes beyond the length of a text column."""
+
+
+def _fit(values: Sequence[Any], longest: int) -> bool:
+    """Whether all of these are texts of at most so many characters, each of which can be stored as it is."""
+    if not {str}.issuperset(map(type, values)) or max(map(len, values), default=0) > longest:
+        return False
+    try:
+        deque(map(str.encode, values), maxlen=0)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,7 @@ class CharCodec(Codec):
     """CHAR and VARCHAR: limits count characters; CHAR does not keep trailing spaces."""
 
     key: ClassVar[bool] = True
+    public_kinds: ClassVar[frozenset[type]] = _TEXT
 
     @property
     def bson_form(self) -> str:
@@ -42,6 +57,11 @@ class CharCodec(Codec):
             text = text[: self._length]
         return text.rstrip(" ") if self.sql_type.base == "CHAR" else text
 
+    def column_check(self, values: Sequence[object]) -> Sequence[object]:
+        if self.sql_type.base == "VARCHAR" and _fit(values, self._length):
+            return values
+        return super().column_check(values)
+
     def stored_from_bson(self, value: object) -> str:
         if not isinstance(value, str):
             raise foreign(value, "a string")
@@ -51,6 +71,8 @@ class CharCodec(Codec):
 @dataclass(frozen=True)
 class TextCodec(Codec):
     """TINYTEXT to LONGTEXT: limits count bytes of UTF-8."""
+
+    public_kinds: ClassVar[frozenset[type]] = _TEXT
 
     @property
     def bson_form(self) -> str:
@@ -70,6 +92,9 @@ class TextCodec(Codec):
         if data[self._limit :].strip(_CUT.encode()):
             raise ValueRejected(f"the text has {len(data)} bytes in UTF-8: {self.sql_type.base} holds {self._limit}")
         return data[: self._limit].decode()
+
+    def column_check(self, values: Sequence[object]) -> Sequence[object]:
+        return values if _fit(values, self._limit // 4) else super().column_check(values)
 
     def stored_from_bson(self, value: object) -> str:
         if not isinstance(value, str):

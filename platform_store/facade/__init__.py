@@ -335,9 +335,9 @@ class Platform(Reading, Moving, Operating):
         Raises what :meth:`write` raises. The failing batch is absent as a whole; the batches before it stay, and a
         note on the error says how many rows they hold.
 
-        An iterator is asked for a row only when the batch before it is written. Of a list or tuple, which has them all,
-        another thread checks the next batch while the stores take this one: it is the faster way. So it is with
-        ``on_conflict="error"`` and a table that has columns in MongoDB, where a thread is to be had.
+        An iterator is asked for a row only when the batch before it is written. Of a list or tuple of dicts, which has
+        them all, the next batch is checked while the stores take this one: it is the faster way. So it is with
+        ``on_conflict="error"`` and a table that has columns in MongoDB.
         """
         return self._writer.write_many(table, rows, on_conflict=on_conflict, batch_size=batch_size)
 

@@ -38,7 +38,7 @@ from platform_store.journal import Journal
 from platform_store.migration import placement
 from platform_store.migration.pace import Pace
 from platform_store.records import Moved, Placement
-from platform_store.rows import select
+from platform_store.selection import select
 from platform_store.stores.base import RowStore
 from platform_store.stores.documents import DocumentStore
 from platform_store.stores.jobs import MOVE_COLUMN, Job

@@ -16,8 +16,9 @@ from bson.decimal128 import Decimal128
 from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import SchemaError
 from platform_store.records import Finding, Index
-from platform_store.rows import NewRow, Selection
+from platform_store.rows import NewRow
 from platform_store.search import Search
+from platform_store.selection import Selection
 
 if TYPE_CHECKING:
     from platform_store.stores.bulk import Tables

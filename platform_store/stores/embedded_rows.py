@@ -16,8 +16,9 @@ from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import Conflict, Diverged, NotSupported, RowExists, ValueRejected
 from platform_store.names import REVISION
 from platform_store.records import Finding
-from platform_store.rows import MAX_DOCUMENT_BYTES, NewRow, Selection
+from platform_store.rows import MAX_DOCUMENT_BYTES, NewRow
 from platform_store.search import Search
+from platform_store.selection import Selection
 from platform_store.stores.base import Cursor, DuplicateKey, Entry, Exact, Fetched, Locked, Parameters
 from platform_store.stores.embedded_catalog import EmbeddedCatalog, check_epoch
 from platform_store.stores.embedded_documents import put_documents

@@ -15,7 +15,7 @@ import bson
 import pymongo
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne, monitoring
+from pymongo import DeleteOne, MongoClient, ReadPreference, ReplaceOne, UpdateMany, UpdateOne, monitoring
 from pymongo import errors as driver
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -361,6 +361,18 @@ def verbatim(condition: Mapping[str, Any], document: Any) -> UpdateOne:
 def deletion(condition: Mapping[str, Any]) -> DeleteOne:
     """Another one."""
     return DeleteOne(condition)
+
+
+def changed(collection: Documents, changes: Sequence[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]]) -> int:
+    """Changes all documents of some conditions, by a pipeline for each; how many there were.
+
+    0 where anything was in the way, and some may be changed then: PyMongo repeats no such write when the primary is
+    another one.
+    """
+    try:
+        return collection.bulk_write([UpdateMany(*change) for change in changes], ordered=False).matched_count
+    except (driver.BulkWriteError, driver.AutoReconnect):
+        return 0
 
 
 def inserted(collection: Documents, document: Mapping[str, Any]) -> bool:

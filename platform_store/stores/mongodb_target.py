@@ -23,6 +23,7 @@ from platform_store.stores.mongodb_driver import (
     MAINTENANCE,
     Documents,
     MongoConnections,
+    changed,
     inserted,
     is_taken,
     reported,
@@ -221,7 +222,7 @@ def _write(collection: Documents, entries: Sequence[Entry]) -> _Written:
     hide a write concern's failure: only a majority read knows.
     """
     fresh = [entry for entry in entries if entry.fresh]
-    others = [entry for entry in entries if not entry.fresh]
+    others = _not_buried(collection, [entry for entry in entries if not entry.fresh])
     refused: list[tuple[Entry, int]] = []
     plain = True
     for chosen, write in ((fresh, _insert), (others, _replace)):
@@ -240,11 +241,47 @@ def _write(collection: Documents, entries: Sequence[Entry]) -> _Written:
     return _Written(refused, plain)
 
 
+def _not_buried(collection: Documents, entries: Sequence[Entry]) -> list[Entry]:
+    """Puts tombstones in the place of documents, a run at a time; returns the entries that are left to be written.
+
+    Where a document is missing, or something else is in the way, those are all of them: writing one again does no harm.
+    """
+    runs = [run for run in _runs(entries) if len(run) > 1]
+    buried = {entry.revision for run in runs for entry in run}
+    if buried and changed(collection, list(map(_burial, runs))) == len(buried):
+        return [entry for entry in entries if entry.revision not in buried]
+    return list(entries)
+
+
+def _runs(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Deletions of keys that count up as their revisions do."""
+    run: list[Entry] = []
+    for entry in entries:
+        if entry.image is not None or type(entry.identifier) is not int:
+            continue
+        if run and (entry.identifier, entry.revision) != (run[-1].identifier + 1, run[-1].revision + 1):
+            yield run
+            run = []
+        run.append(entry)
+    if run:
+        yield run
+
+
+def _burial(run: Sequence[Entry]) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
+    """Of what is older than the whole run: no document that is newer than its own entry."""
+    first = run[0]
+    condition = {"_id": {"$in": [entry.identifier for entry in run]}, REVISION: {"$not": {"$gte": first.revision}}}
+    revision = {"$toLong": {"$add": [{"$subtract": ["$_id", first.identifier]}, first.revision]}}
+    deleted = datetime.datetime.now(datetime.UTC)
+    return condition, [{"$replaceWith": {"_id": "$_id", REVISION: revision, DELETED: deleted}}]
+
+
 def _insert(collection: Documents, entries: Sequence[Entry]) -> None:
-    if len(entries) == 1:
-        collection.insert_one(_document(entries[0]))
+    documents = [RawBSONDocument(with_revision(entry.image or b"", entry.revision)) for entry in entries]
+    if len(documents) == 1:
+        collection.insert_one(documents[0])
     else:
-        collection.insert_many([_document(entry) for entry in entries], ordered=False)
+        collection.insert_many(documents, ordered=False)
 
 
 def _replace(collection: Documents, entries: Sequence[Entry]) -> None:

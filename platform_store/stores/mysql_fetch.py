@@ -10,8 +10,8 @@ from typing import TypeVar
 from platform_store.association import Association, KeyValues
 from platform_store.errors import SchemaError
 from platform_store.records import Index
-from platform_store.rows import Selection
 from platform_store.search import Search
+from platform_store.selection import Selection
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (
     Fetched,

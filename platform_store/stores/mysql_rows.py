@@ -12,8 +12,8 @@ from platform_store.errors import (
     NotSupported,
 )
 from platform_store.records import Finding
-from platform_store.rows import Selection
 from platform_store.search import Search
+from platform_store.selection import Selection
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (
     Exact,

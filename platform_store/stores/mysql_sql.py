@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from platform_store.association import Association, Column, KeyValues
 from platform_store.names import OWN_PREFIX, REVISION, quote, quote_list
-from platform_store.rows import Selection
 from platform_store.search import Search
+from platform_store.selection import Selection
 
 CATALOG = OWN_PREFIX + "table"
 JOURNAL = OWN_PREFIX + "journal"

@@ -22,8 +22,9 @@ from platform_store.errors import (
 )
 from platform_store.halves import id_alone
 from platform_store.names import quote
-from platform_store.rows import NewRow, Selection
+from platform_store.rows import NewRow
 from platform_store.search import Search
+from platform_store.selection import Selection
 from platform_store.sqltypes import INTEGER_BITS
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import (

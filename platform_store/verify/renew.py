@@ -10,7 +10,8 @@ from platform_store.association import Association, Column, KeyValues
 from platform_store.errors import ValueRejected
 from platform_store.halves import fields_of
 from platform_store.names import DELETED
-from platform_store.rows import encode_image, plain_value
+from platform_store.rows import encode_image
+from platform_store.selection import plain_value
 from platform_store.verify.scan import differing, encoded
 from platform_store.verify.twofold import Twofold
 from platform_store.verify.values import ColumnCheck

@@ -21,7 +21,7 @@ from platform_store.halves import CODEC_OPTIONS, identifier_of, split
 from platform_store.journal import Journal
 from platform_store.names import REVISION
 from platform_store.records import Key
-from platform_store.rows import whole_document
+from platform_store.selection import whole_document
 from platform_store.stores.base import Entry, Exact, Locked, RowStore, RowTransaction, frozen_id
 from platform_store.stores.documents import DocumentStore
 from platform_store.verify.examine import Examiner

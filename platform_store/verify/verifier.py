@@ -12,7 +12,7 @@ from platform_store.catalog import Catalog
 from platform_store.errors import NotSupported, SchemaError, ValueRejected
 from platform_store.journal import Journal
 from platform_store.records import Key, Progress
-from platform_store.rows import whole_document
+from platform_store.selection import whole_document
 from platform_store.stores.base import Fetched, RowStore
 from platform_store.stores.documents import DocumentStore
 from platform_store.verify.findings import Verification

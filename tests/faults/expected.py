@@ -21,9 +21,7 @@ STEPS = {
         f"begin .fence .insert {_ADMITTED} .announce .savepoint .claim target.place .savepoint.exit .commit .exit"
     ),
     "write_many, journalled": f"begin .fence .insert {_ADMITTED} {_RECORDED}",
-    "delete_range": (
-        f"begin .fence .lock_range .delete {_ADMITTED} .record target.refused .lock_range .commit .exit target.apply"
-    ),
+    "delete_range": f"begin .fence .lock_range .delete {_ADMITTED} .record target.refused .commit .exit target.apply",
     "transaction": (
         f"begin .fence .savepoint .lock .update documents.fetch {_ADMITTED} .record target.refused .savepoint.exit "
         ".fence .savepoint .insert .record target.refused .savepoint.exit .commit .exit target.apply"
@@ -63,7 +61,7 @@ ROUND_TRIPS = {
     "delete": (3, 1),
     "write_many, placed": (5, 1),
     "write_many, journalled": (3, 1),
-    "delete_range": (4, 1),
+    "delete_range": (3, 1),
     "transaction": (6, 3),
     "read": (1, 1),
     "read, from the journal": (1, 0),

@@ -24,7 +24,7 @@ from platform_store.config import MysqlConfig
 from platform_store.errors import RowNotFound, Unavailable
 from platform_store.journal import Journal
 from platform_store.names import REVISION
-from platform_store.rows import whole_document
+from platform_store.selection import whole_document
 from platform_store.stores import mongodb_driver, mongodb_target, mysql_driver, mysql_journal, mysql_sql
 from platform_store.stores.base import Entry, Locked, Version
 from platform_store.stores.mongodb_target import MongoDocumentTarget

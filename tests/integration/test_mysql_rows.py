@@ -17,7 +17,7 @@ import pytest
 from platform_store import ColumnAttribute, Conflict, Index, Platform, PlatformStoreError, RowExists, ValueRejected
 from platform_store.association import Association, KeyValues
 from platform_store.config import MysqlConfig
-from platform_store.rows import select
+from platform_store.selection import select
 from platform_store.stores import mysql_codes, mysql_session
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.mysql_rows import MysqlRowStore

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, localcontext
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import bson
@@ -56,6 +57,58 @@ def test_edges_are_stored_and_checking_twice_changes_nothing(case: Case) -> None
         stored = case.codec.check(value)
         assert identical(case.codec.stored_from_bson(through_bson(case.codec.to_bson(stored))), stored)
         assert identical(case.codec.check(stored), stored)
+
+
+@pytest.mark.parametrize("index", range(len(CASES)), ids=[case.type[:40] for case in CASES])
+@FEW
+@given(seed=st.integers(0, 2**32))
+def test_a_column_of_values_becomes_what_each_does(index: int, seed: int) -> None:
+    case, draw = CASES[index], Random(seed)
+    codec = case.codec
+    edges = draw.sample([case.example, *case.edges], k=draw.randrange(2))  # so that some columns are of one kind
+    values = [*(case.draw(draw) for _ in range(draw.randrange(4))), *edges]
+    assert identical(list(codec.column_check(values)), [codec.check(value) for value in values])
+    forms = list(codec.column_encode(values))
+    assert identical(forms, [codec.encode(value) for value in values])
+    for found in (forms, [None, *forms, None]):
+        expected = [None if form is None else codec.from_bson(through_bson(form)) for form in found]
+        assert identical(list(codec.column_from_bson([through_bson(form) for form in found])), expected)
+
+
+@BY_TYPE
+def test_a_column_is_rejected_where_a_value_is(case: Case) -> None:
+    for value in case.rejected + case.refused:
+        for convert in (case.codec.column_check, case.codec.column_encode):
+            with pytest.raises(ValueRejected):
+                convert([case.example, value, case.example])
+    for form in (bson.ObjectId(), bson.Timestamp(1, 1)):
+        with pytest.raises(ValueRejected):
+            case.codec.column_from_bson([through_bson(case.codec.encode(case.example)), form])
+
+
+def test_values_of_json_are_copies() -> None:
+    given = [{"b": [1, {"c": 2}], "a": 3}, [{"d": []}]]
+    for convert in (checked, lambda _, value: codec_for(parse_type("JSON")).column_check([value])[0]):
+        for value in given:
+            before = repr(value)
+            nested: Any = convert("JSON", value)
+            assert nested is not value
+            (nested["b"][1] if isinstance(nested, dict) else nested[0])["e"] = 4
+            assert repr(value) == before
+
+
+@pytest.mark.parametrize("depth", [79, 80, 81, 90])
+def test_a_column_of_json_may_nest_as_deep_as_a_value(depth: int) -> None:
+    value = nested(depth)
+    codec = codec_for(parse_type("JSON"))
+    assert identical(list(codec.column_encode([1, value])), [1, codec.encode(value)])
+
+
+def test_a_value_that_holds_itself_is_rejected() -> None:
+    endless: list[object] = []
+    endless += [endless, endless]
+    with pytest.raises(ValueRejected, match="deeper"):
+        codec_for(parse_type("JSON")).column_encode([endless])
 
 
 @BY_TYPE

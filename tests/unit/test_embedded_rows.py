@@ -13,7 +13,8 @@ from platform_store.config import EmbeddedConfig
 from platform_store.declaration import declare
 from platform_store.errors import Conflict, NotSupported, RowExists, SchemaError, ValueRejected
 from platform_store.records import ColumnAttribute, Index
-from platform_store.rows import new_row, select
+from platform_store.rows import new_row
+from platform_store.selection import select
 from platform_store.stores.base import Entry, StaleAssociation
 from platform_store.stores.embedded import EmbeddedStore
 
