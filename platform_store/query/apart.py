@@ -3,7 +3,8 @@
 Of a merged column, MIN and MAX keep the value but not the type where the result goes to a temporary table. On MySQL a
 FLOAT becomes a DOUBLE (1.1 is 1.100000023841858 then), BIT and YEAR become integers, BINARY loses its length, and a set
 operation makes a DECIMAL of unsigned integers; on both servers ENUM and SET become texts without their number. A
-derived table that was not merged has columns like any table.
+derived table that was not merged has columns like any table. And FIND_IN_SET gives a flag for a SET column, the
+position for a merged one.
 
 For a subquery in ON of an outer join MySQL 9.7 makes a semijoin that is wrong where a side of it is a merged derived
 table, which is two tables: it repeats rows, or takes those that the subquery rejects.
@@ -20,7 +21,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from platform_store.association import Column
+from platform_store.association import Association, Column
 from platform_store.query.analysis import Analysis
 from platform_store.query.text import fold
 
@@ -38,7 +39,12 @@ def kept_apart(analysis: Analysis, *, mariadb: bool) -> Set[int]:
         one.number
         for one in analysis.staged
         if any(_changes(column, compared, mariadb) for column in one.association.columns)
+        or ("find_in_set" in analysis.statement.names and _has_set(one.association))
     )
+
+
+def _has_set(association: Association) -> bool:
+    return any(column.type.base == "SET" for column in association.columns)
 
 
 def _asks_in_outer_join(tree: exp.Query) -> bool:
