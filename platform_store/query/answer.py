@@ -14,6 +14,7 @@ from platform_store.association import Association
 from platform_store.config import QueryConfig
 from platform_store.errors import PlatformStoreError, TransientError, Unavailable
 from platform_store.query.analysis import Analysis, Reference
+from platform_store.query.apart import kept_apart
 from platform_store.query.filters import document_condition
 from platform_store.query.groups import Grouping, grouped_references
 from platform_store.query.headings import groupings, headings, hints, spellings, table_arguments
@@ -25,7 +26,8 @@ from platform_store.query.restrict import Restriction
 from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.stage import Sources, Stager, TooMuch
 from platform_store.query.text import Edit, identifier
-from platform_store.stores.base import Cursor, NotGrouped, RowStore
+from platform_store.query.verdict import written
+from platform_store.stores.base import Cursor, RowStore
 from platform_store.stores.documents import DocumentStore
 from platform_store.stores.scratch import DocumentSnapshot, QuerySession, Scratch
 
@@ -76,14 +78,16 @@ class Answering:
         *,
         began: float,
         hopeful: bool,
+        loosely: bool,
     ):
         """``began``: see :class:`Spending`. ``hopeful``: this is the first attempt; nothing is likely to have moved.
 
-        Where the report says why nothing is grouped, nothing is.
+        ``loosely``: it is known that MySQL accepts the groups of the statement. Where the report says why nothing is
+        grouped, nothing is.
         """
         self._rows, self._documents, self._analysis, self._known = rows, documents, analysis, known
         self._values, self._report = values, report
-        self._mariadb, self._hopeful = rows.mariadb, hopeful
+        self._mariadb, self._hopeful, self._loosely = rows.mariadb, hopeful, loosely
         self._spending = Spending(limits, began)
         self._scratches: dict[tuple[int, int], Scratch] = {}
         self._groupings: Mapping[int, Grouping] = {}
@@ -112,28 +116,15 @@ class Answering:
             self._stage(session)
         else:
             session.begin(self._tables(self._analysis.references))
-        parameters = list(self._analysis.statement.parameters(lambda name: _written(session, self._values[name])))
+        parameters = list(self._analysis.statement.parameters(lambda name: written(session, self._values[name])))
         statement = self._statement(parameters)
-        cursor = self._streamed(session, statement)
+        cursor = session.stream(statement, loosely=self._loosely)
         if self._analysis.staged:
             cursor.columns = headings(self._analysis, cursor.columns, parameters, self._regrouped())
         self._report.step("first row")
         if self._analysis.staged:
             self._report.statement, self._report.unchanged = statement, False
         return cursor
-
-    def _streamed(self, session: QuerySession, statement: str) -> Cursor:
-        try:
-            return session.stream(statement)
-        except NotGrouped:
-            if not self._analysis.staged:
-                raise
-            # Under a WHERE that is never true, MySQL forgets by what a row's columns depend on its key in the derived
-            # table. Where there is no row at all, no value is undefined either.
-            cursor = session.stream(statement, loosely=True)
-            if next(iter(cursor), None) is not None:
-                raise
-            return cursor
 
     def _stage(self, session: QuerySession) -> None:
         """Fills the scratch tables."""
@@ -235,13 +226,13 @@ class Answering:
 
     def _statement(self, parameters: Sequence[Edit]) -> str:
         names = self._analysis.statement.names
-        apart = self._mariadb and bool({"over", "rollup"} & names)
+        apart = kept_apart(self._analysis, mariadb=self._mariadb)
 
         def source(copy: Copy) -> str:
             scratch = self._scratches[copy.reference.number, copy.number]
             if scratch.grouped:
                 return identifier(scratch.name)
-            return derived(copy.reference, scratch, names=names, apart=apart)
+            return derived(copy.reference, scratch, names=names, apart=copy.reference.number in apart)
 
         edits = [*parameters, *_edits(self._analysis, self._mariadb), *self._regrouped()]
         if not self._analysis.staged:
@@ -265,15 +256,6 @@ def _groupings(analysis: Analysis) -> Mapping[int, Grouping]:
 @lru_cache(maxsize=256)
 def _copies(analysis: Analysis, mariadb: bool) -> Sequence[Copy]:
     return copies(analysis, reopens=mariadb)
-
-
-def _written(session: QuerySession, value: object) -> str:
-    """A parameter as SQL; a list stands in parentheses."""
-    if isinstance(value, list | tuple):
-        return f"({','.join(_written(session, item) for item in value)})"
-    if isinstance(value, bytes | bytearray):
-        return f"X'{value.hex()}'"  # as PyMySQL writes it in a statement; its text for a value alone has a prefix
-    return session.literal(value)
 
 
 def _removed(session: QuerySession, tables: Sequence[Association]) -> tuple[int, list[set[int]]]:

@@ -46,6 +46,7 @@ _CHUNK: Final = 2_000
 _DIGITS: Final = 34
 _NOT_DECIMAL: Final = 1 << 40
 """Added for a value of another type where values are counted: more than there are documents."""
+_NUMBERS: Final = INTEGER_TYPES | {"DECIMAL", "YEAR"}
 _EXACTLY: Final = Context(prec=_DIGITS + 20)
 
 Totals: TypeAlias = tuple[int, ...]
@@ -63,7 +64,7 @@ def is_worth(documents: DocumentSnapshot, grouping: Grouping, condition: Mapping
         return ""
     if condition is not None and (share := documents.share(association, condition)) < _LEAST_SHARE:
         return f"only {share:.1%} of the documents pass"
-    if (groups := documents.variety(association, _key(grouping.keys))) > _MOST_GROUPS:
+    if grouping.keys and (groups := documents.variety(association, _key(grouping.keys))) > _MOST_GROUPS:
         return f"about {groups:.0f} different ones"
     return ""
 
@@ -232,8 +233,11 @@ class _Grouper:
         return [rows[place] for place in sorted(range(len(rows)), key=lambda place: cast("Any", keys[place]))]
 
     def _row_of_group(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        key = group["_id"] or {}
-        values = {column.name: key.get(f"k{place}") for place, column in enumerate(self.grouping.keys)}
+        keys, found = self.grouping.keys, group["_id"]
+        if _is_plain(keys):
+            values = {keys[0].name: found}
+        else:
+            values = {column.name: found.get(f"k{place}") for place, column in enumerate(keys)}
         parts = {
             column.name: Part.of_group(column, group, place) for place, column in enumerate(self.grouping.measured)
         }
@@ -326,12 +330,19 @@ def _is_exact(column: Column, count: int, total: Any) -> bool:
 
 def _key(keys: Sequence[Column]) -> Any:
     """What MongoDB groups by. Numbers of different types are equal to it: their types keep them apart."""
+    if _is_plain(keys):
+        return f"${keys[0].field}"
     parts: dict[str, Any] = {}
     for place, column in enumerate(keys):
         parts[f"k{place}"] = f"${column.field}"
-        if column.type.base in (*INTEGER_TYPES, "DECIMAL", "YEAR"):
+        if column.type.base in _NUMBERS:
             parts[f"t{place}"] = {"$type": f"${column.field}"}
     return parts or None
+
+
+def _is_plain(keys: Sequence[Column]) -> bool:
+    """Whether MongoDB groups by the value itself, which is the fastest."""
+    return len(keys) == 1 and keys[0].type.base not in _NUMBERS
 
 
 def _measures(column: Column, place: int) -> dict[str, Any]:

@@ -111,8 +111,7 @@ def derived(reference: Reference, scratch: Scratch, *, names: frozenset[str], ap
 
     Args:
         names: the folded words of the statement.
-        apart: the server is not to merge it into the query. Where a query has window functions, MariaDB 10.11 does
-            not count the columns of merged joins, and crashes; WITH ROLLUP gives wrong rows over them.
+        apart: the server is not to merge it into the query.
     """
     # Under names that no statement holds: of a derived table that it has merged, MySQL finds them in ORDER BY.
     row, document = f"{scratch.name}_row", f"{scratch.name}_document"

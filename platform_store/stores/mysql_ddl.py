@@ -84,6 +84,18 @@ def create_scratch(name: str, keys: Sequence[Column], columns: Sequence[Column],
     return f"CREATE TEMPORARY TABLE {quote(name)} ({', '.join(lines)}) ENGINE={engine} DEFAULT CHARSET=utf8mb4"
 
 
+def create_shadow(
+    name: str, keys: Sequence[str], columns: Sequence[Column], unique: Sequence[Sequence[str]], *, engine: str
+) -> str:
+    """CREATE TEMPORARY TABLE with columns as declared but for defaults, a key, and unique keys."""
+    lines = [
+        f"{quote(column.name)} {escaped(type_text(column))} {'NULL' if column.nullable else 'NOT NULL'}"
+        for column in columns
+    ]
+    lines += [f"PRIMARY KEY ({quote_list(keys)})", *(f"UNIQUE KEY ({quote_list(names)})" for names in unique)]
+    return f"CREATE TEMPORARY TABLE {quote(name)} ({', '.join(lines)}) ENGINE={engine} DEFAULT CHARSET=utf8mb4"
+
+
 def _key_text(column: Column, mariadb: bool) -> str:
     """The type of a key column, compared by its bytes: a document belongs to the row whose key is its ``_id``.
 

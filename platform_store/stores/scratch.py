@@ -33,6 +33,18 @@ class Scratch:
     grouped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """An empty temporary table that MySQL takes for a logical table: its columns as declared, its key, its unique keys.
+
+    ``columns``: those that a statement may mean, all of MySQL's among them, in their order.
+    """
+
+    name: str
+    association: Association
+    columns: tuple[Column, ...]
+
+
 class KeyRow(NamedTuple):
     """A row that a query needs: its key, its revision (0: its documents were discarded), and its pending document."""
 
@@ -97,6 +109,9 @@ class QuerySession(Protocol):
 
         ``loosely``: without ONLY_FULL_GROUP_BY, under which it may raise NotGrouped.
         """
+
+    def judge(self, statement: str, shadows: Sequence[Shadow]) -> None:
+        """Raises what the server has against a statement over shadows, which it does not run. Before :meth:`begin`."""
 
     def literal(self, value: object) -> str:
         """A value as it is written into a statement."""
