@@ -43,7 +43,7 @@ class Audience:
                 frozenset(parts["tags"].texts(_LONGEST_TAG) if "tags" in parts else ()),
             )
         except ConfigError as error:
-            raise InvalidInput("audience", str(error)) from None
+            raise InvalidInput("audience", "bad-audience", str(error)) from None
 
     @property
     def inputs(self) -> frozenset[Input]:

@@ -178,9 +178,14 @@ class Changes:
         or purged.
         """
         if isinstance(row, Customer) and row.merged_into is not None:
-            raise Refused(f"customer {row.id} was merged into {row.merged_into}; undo the merge instead")
+            raise Refused(
+                "customer-merged",
+                f"customer {row.id} was merged into {row.merged_into}; undo the merge instead",
+                customer_id=row.id,
+                merged_into=row.merged_into,
+            )
         if isinstance(row, Customer) and row.status == PURGED:
-            raise Refused(f"customer {row.id} was purged: nothing is left of it")
+            raise Refused("customer-purged", f"customer {row.id} was purged: nothing is left of it", customer_id=row.id)
         return self.change(row, del_token=0)
 
     def note(

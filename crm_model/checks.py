@@ -12,7 +12,7 @@ from crm_model.errors import InvalidInput
 def moment(field: str, value: datetime) -> datetime:
     """In UTC without saying so, cut to the millisecond, as the columns are. Raises InvalidInput."""
     if not isinstance(value, datetime):
-        raise InvalidInput(field, f"give a datetime, not {type(value).__name__}")
+        raise InvalidInput(field, "not-a-moment", f"give a datetime, not {type(value).__name__}")
     if value.tzinfo is not None:
         value = value.astimezone(UTC).replace(tzinfo=None)
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
@@ -22,7 +22,7 @@ def period(start: datetime, stop: datetime) -> tuple[datetime, datetime]:
     """Both ends, each a :func:`moment`. Raises InvalidInput where nothing is between them."""
     begin, end = moment("start", start), moment("stop", stop)
     if begin >= end:
-        raise InvalidInput("stop", f"it is not after the start: {stop}")
+        raise InvalidInput("stop", "empty-period", f"it is not after the start: {stop}")
     return begin, end
 
 
@@ -30,7 +30,7 @@ def whole(field: str, value: int, least: int, most: int | None = None) -> int:
     """A whole number, both ends included. Raises InvalidInput."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InvalidInput(field, f"give a whole number {bounds}")
+        raise InvalidInput(field, "not-in-range", f"give a whole number {bounds}", least=least, most=most)
     return value
 
 
@@ -61,4 +61,6 @@ def shapes(values: Mapping[str, Any], expected: Mapping[str, Callable[[Any], boo
     for field, has_shape in expected.items():
         value = values.get(field)
         if value is not None and not has_shape(value):
-            raise InvalidInput(field, f"give {_WORDS[has_shape]}, or nothing")
+            raise InvalidInput(
+                field, "wrong-shape", f"give {_WORDS[has_shape]}, or nothing", expected=_WORDS[has_shape]
+            )

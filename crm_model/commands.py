@@ -195,8 +195,10 @@ def _check_empty(platform: Platform) -> None:
     ]
     if filled:
         raise Refused(
+            "tables-have-rows",
             f"the sample goes into empty tables only, and these have rows: {', '.join(filled)}; give another database, "
-            f"or remove what is there with platform-store drop TABLE"
+            f"or remove what is there with platform-store drop TABLE",
+            tables=filled,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from platform_store import PlatformStoreError
 
 
@@ -10,8 +12,18 @@ class CrmError(PlatformStoreError):
 
     Raised itself by no service.
 
-    What to do: catch it to tell a user what is wrong: every message is one line without personal data.
+    Attributes:
+        code: what stands in the way, in a word that stays the same from version to version, such as "card-in-use".
+        details: what it is about, by name, such as ``{"card_no": "V001", "customer_id": 7}``; the same for each code.
+
+    What to do: catch it to tell a user what is wrong: every message is one line without personal data. Decide by the
+    code, or translate it, with its details; the message's words may change.
     """
+
+    def __init__(self, code: str, message: str, /, **details: object):
+        super().__init__(message)
+        self.code = code
+        self.details: Mapping[str, object] = details
 
 
 class NotFound(CrmError):
@@ -27,11 +39,15 @@ class NotFound(CrmError):
     """
 
     def __init__(self, table: str, key: object, *, archived: bool = False, merged_into: int | None = None):
+        details = {"table": table, "key": key}
         if merged_into is not None:
-            state = f"was merged into {merged_into}; use that one"
+            code, state = "merged", f"was merged into {merged_into}; use that one"
+            details["merged_into"] = merged_into
+        elif archived:
+            code, state = "archived", "is archived; restore it first"
         else:
-            state = "is archived; restore it first" if archived else "is not there"
-        super().__init__(f"{table} {key!r} {state}")
+            code, state = "not-there", "is not there"
+        super().__init__(code, f"{table} {key!r} {state}", **details)
         self.table, self.key, self.archived, self.merged_into = table, key, archived, merged_into
 
 
@@ -49,7 +65,14 @@ class NotPermitted(CrmError):
 
     def __init__(self, operator_id: int, action: str, table: str | None = None, key: object = None):
         what = f" of {table} {key!r}" if table else ""
-        super().__init__(f"operator {operator_id} may not do this: {action}{what}; ask someone whose role permits it")
+        super().__init__(
+            "not-permitted",
+            f"operator {operator_id} may not do this: {action}{what}; ask someone whose role permits it",
+            operator_id=operator_id,
+            action=action,
+            table=table,
+            key=key,
+        )
         self.operator_id, self.action, self.table, self.key = operator_id, action, table, key
 
 
@@ -69,6 +92,6 @@ class InvalidInput(CrmError):
     What to do: correct that value; the message says what it can be, and does not repeat it.
     """
 
-    def __init__(self, field: str, message: str):
-        super().__init__(f"{field}: {message}")
+    def __init__(self, field: str, code: str, message: str, /, **details: object):
+        super().__init__(code, f"{field}: {message}", **details)
         self.field = field

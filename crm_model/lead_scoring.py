@@ -35,7 +35,12 @@ class Scoring:
     def __post_init__(self) -> None:
         unknown = self.fields.keys() - set(SalesLead.fields)
         if unknown:
-            raise InvalidInput("fields", f"has {sorted(unknown)}; give columns of {SalesLead.table}")
+            raise InvalidInput(
+                "fields",
+                "not-a-column",
+                f"has {sorted(unknown)}; give columns of {SalesLead.table}",
+                table=SalesLead.table,
+            )
         checks.whole("days", self.days, 0)
 
     def points(self, lead: SalesLead, as_of: datetime) -> dict[str, int]:

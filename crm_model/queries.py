@@ -37,7 +37,13 @@ def ask(platform: Platform, number: int) -> Answer:
     """
     question = next((one for one in QUESTIONS if one.number == number), None)
     if question is None:
-        raise InvalidInput("number", f"there are the questions 1 to {len(QUESTIONS)}, not {number}")
+        raise InvalidInput(
+            "number",
+            "not-in-range",
+            f"there are the questions 1 to {len(QUESTIONS)}, not {number}",
+            least=1,
+            most=len(QUESTIONS),
+        )
     with platform.query(question.sql) as result:
         return Answer(question, result.columns, tuple(result))
 

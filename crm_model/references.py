@@ -21,4 +21,11 @@ def check_reference(changes: Changes, field: str, model: type[Record], key: int,
     if row is None or row.get("del_token"):
         raise NotFound(model.table, key, archived=row is not None)
     if row.get("customer_id", customer_id) != customer_id:
-        raise InvalidInput(field, f"{model.table} {key} is not of customer {customer_id}; give one that is")
+        raise InvalidInput(
+            field,
+            "of-another-customer",
+            f"{model.table} {key} is not of customer {customer_id}; give one that is",
+            table=model.table,
+            key=key,
+            customer_id=customer_id,
+        )

@@ -30,7 +30,12 @@ class ServiceLevels:
     def due_at(self, opened_at: datetime, priority: int) -> datetime:
         """When a ticket is due. Raises InvalidInput for a priority that nothing is promised for."""
         if priority not in self.due_after:
-            raise InvalidInput("priority", f"give one of {sorted(self.due_after)}; 1 is the most urgent")
+            raise InvalidInput(
+                "priority",
+                "not-a-choice",
+                f"give one of {sorted(self.due_after)}; 1 is the most urgent",
+                choices=sorted(self.due_after),
+            )
         return opened_at + self.due_after[priority]
 
     def escalation(self, due_at: datetime, now: datetime) -> int:

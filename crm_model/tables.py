@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from crm_model.entities import MODELS
+from crm_model.errors import InvalidInput
 from crm_model.lacking import compare, without_value, written
 from crm_model.model import Entity, Record
 from platform_store import Conflict, Platform, RowNotFound, SchemaError
@@ -37,8 +38,8 @@ class Upgrade:
 def install(platform: Platform, tables: Collection[str] | None = None) -> None:
     """Creates the tables of all entities, or of those named; those that are there stay as they are.
 
-    Raises SchemaError where one of the name is no table of the CRM, or lacks columns or indexes: :func:`upgrade` adds
-    them.
+    Raises InvalidInput, before anything is done, for a name of no entity; SchemaError where a table of the name is none
+    of the CRM, or lacks columns or indexes: :func:`upgrade` adds them.
     """
     collation = binary_collation(platform)
     there = set(platform.tables())
@@ -59,7 +60,8 @@ def upgrade(platform: Platform, tables: Collection[str] | None = None, *, dry_ru
         tables: the names of entities; None: all.
         dry_run: say what would be done; an index that rows stand against is found only in doing it.
 
-    Raises SchemaError, before anything is done, where a table of the name of an entity is no table of the CRM.
+    Raises, before anything is done, InvalidInput for a name of no entity, and SchemaError where a table of the name of
+    an entity is no table of the CRM.
     """
     collation = binary_collation(platform)
     there = set(platform.tables())
@@ -86,7 +88,7 @@ def fill_derived(platform: Platform, tables: Collection[str] | None = None) -> i
     """Sets the columns that follow from others, such as ``name_key``, where they are wrong; in how many rows.
 
     For rows from before such a column was there. May be repeated, also while others write. Each row is a transaction of
-    its own; it leaves ``version``, ``updated_at`` and the audit alone.
+    its own; it leaves ``version``, ``updated_at`` and the audit alone. Raises InvalidInput for a name of no entity.
     """
     return sum(_fill(platform, model) for model in _chosen(tables) if model.derivations)
 
@@ -100,7 +102,19 @@ def binary_collation(platform: Platform) -> str:
 
 
 def _chosen(tables: Collection[str] | None) -> list[type[Record]]:
-    return [model for model in MODELS if tables is None or model.table in tables]
+    if tables is None:
+        return list(MODELS)
+    unknown = sorted(set(tables) - {model.table for model in MODELS})
+    if unknown:
+        names = ", ".join(model.table for model in MODELS)
+        raise InvalidInput(
+            "tables",
+            "unknown-entity",
+            f"there is no entity {', '.join(map(repr, unknown))}; there are {names}",
+            unknown=unknown,
+            known=[model.table for model in MODELS],
+        )
+    return [model for model in MODELS if model.table in tables]
 
 
 def _create(platform: Platform, entity: Entity, collation: str) -> None:

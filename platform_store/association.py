@@ -124,6 +124,7 @@ class Association:
     columns: tuple[Column, ...]
     extra: bool = False
     indexes: tuple[Index, ...] = ()
+    dropped_indexes: tuple[int, ...] = ()  # their numbers, which no other index gets
     retired: tuple[str, ...] = ()  # fields of dropped columns: never shown, never given to another column
     state: State = "live"
     collection_existed: bool = False  # the collection was there before the table: an undo leaves it alone
@@ -272,6 +273,19 @@ class Association:
             for column, part in zip(self.key_columns, parts, strict=True)
         )
 
+    def index_number(self, index: Index) -> int:
+        """What an index keeps however many others come and go: stores name theirs by it."""
+        ever = range(len(self.indexes) + len(self.dropped_indexes))
+        return [number for number in ever if number not in self.dropped_indexes][self.indexes.index(index)]
+
+    def without_index(self, index: Index) -> Association:
+        """The same without one of its indexes."""
+        return replace(
+            self,
+            indexes=tuple(one for one in self.indexes if one != index),
+            dropped_indexes=(*self.dropped_indexes, self.index_number(index)),
+        )
+
     # The catalog's form
 
     def definition(self) -> str:
@@ -281,6 +295,7 @@ class Association:
                 "columns": [_column_to_json(column) for column in self.columns],
                 "extra": self.extra,
                 "indexes": [{"columns": list(index.columns), "unique": index.unique} for index in self.indexes],
+                "dropped_indexes": list(self.dropped_indexes),
                 "retired": list(self.retired),
                 "collection_existed": self.collection_existed,
                 "discarded_at": self.discarded_at,
@@ -308,6 +323,7 @@ class Association:
             columns=tuple(_column_from_json(column) for column in plain["columns"]),
             extra=plain["extra"],
             indexes=tuple(Index(index["columns"], index["unique"]) for index in plain["indexes"]),
+            dropped_indexes=tuple(plain.get("dropped_indexes", ())),  # not in catalogs of earlier versions
             retired=tuple(plain["retired"]),
             state=cast(State, state),
             collection_existed=plain["collection_existed"],

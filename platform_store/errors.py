@@ -90,12 +90,21 @@ class ValueRejected(PlatformStoreError):
         table: its name; None if unknown.
         column: its name; None where it is about the whole row, or unknown.
         key: of the row; None if unknown, such as where MySQL would have allocated it.
+        longest: the most characters that the column holds, where the text has more; else None.
 
     What to do: correct the row, or the column's type; docs/types.md says what each type takes.
     """
 
-    def __init__(self, reason: str, *, table: str | None = None, column: str | None = None, key: object = None):
-        self.reason, self.table, self.column, self.key = reason, table, column, key
+    def __init__(
+        self,
+        reason: str,
+        *,
+        table: str | None = None,
+        column: str | None = None,
+        key: object = None,
+        longest: int | None = None,
+    ):
+        self.reason, self.table, self.column, self.key, self.longest = reason, table, column, key, longest
         super().__init__(_located(reason, table, column, key))
 
     def at(self, table: str, column: str | None, key: object) -> ValueRejected:
@@ -105,6 +114,7 @@ class ValueRejected(PlatformStoreError):
             table=self.table or table,
             column=self.column or column,
             key=key if self.key is None else self.key,
+            longest=self.longest,
         )
 
 

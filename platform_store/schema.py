@@ -146,6 +146,24 @@ class Schema:
             self._index_documents(changed, index)
             self._put(changed)
 
+    def drop_index(self, table: str, index: Index) -> None:
+        """See :meth:`Platform.drop_index`."""
+        with self._definitions.changing(table):
+            association = self._live(table)
+            if index not in association.indexes:
+                raise _no_such_index(association, index)
+            for column in index.columns:
+                check_not_moving(self._rows, table, column)
+            changed = association.without_index(index)
+            columns = [association.by_name[name] for name in index.columns]
+            # The stores first: the catalog says what is to be dropped until all of it is.
+            if all(column.in_mysql for column in columns):
+                self._rows.drop_index(association, index)
+            alike = any(one.columns == index.columns for one in changed.indexes)  # MongoDB has one for both
+            if all(column.in_mongodb for column in columns) and not alike:
+                self._documents.drop_index(association, [column.field for column in columns])
+            self._put(changed)
+
     def drop_column(self, table: str, column: str) -> None:
         """See :meth:`Platform.drop_column`."""
         with self._definitions.changing(table):
@@ -297,5 +315,21 @@ def _changeable(association: Association, name: str) -> Column:
         )
     for index in association.indexes:
         if name in index.columns:
-            raise SchemaError(f"the index {list(index.columns)} uses it", table=association.name, column=name)
+            raise SchemaError(
+                f"the index {_shown(index)} uses it: drop_index() drops that", table=association.name, column=name
+            )
     return column
+
+
+def _no_such_index(association: Association, index: Index) -> SchemaError:
+    if index.columns == association.key_names:
+        return SchemaError("the primary key stays: make a new table, and bring the rows over", table=association.name)
+    there = ", ".join(map(_shown, association.indexes)) or "none"
+    return SchemaError(
+        f"there is no index {_shown(index)}; it has {there}, and what was made past the library is dropped there",
+        table=association.name,
+    )
+
+
+def _shown(index: Index) -> str:
+    return f"{list(index.columns)}{' (unique)' if index.unique else ''}"

@@ -48,7 +48,7 @@ class Activity(
 class Feedback(
     Standard,
     table="feedback",
-    indexes=(("customer_id", "occurred_at"), ("operator_id", "occurred_at"), ("kind", "status")),
+    indexes=("occurred_at", ("customer_id", "occurred_at"), ("operator_id", "occurred_at"), ("kind", "status")),
 ):
     """What a customer said about us: a survey, a complaint (投诉), praise or a suggestion.
 

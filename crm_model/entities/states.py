@@ -21,6 +21,7 @@ FEEDBACK_KINDS: Final = (SURVEY, COMPLAINT, PRAISE, SUGGESTION)
 
 # feedback.status
 FEEDBACK_WAITING: Final = "待处理"
+FEEDBACK_CLOSED: Final = "已关闭"
 
 # task.kind and task.status
 FOLLOW_UP: Final = "回访"

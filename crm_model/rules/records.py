@@ -133,7 +133,9 @@ class Rule:
     def __post_init__(self) -> None:
         for condition in self.when:
             if isinstance(self.effect, Bound) and condition.input.name in _SET_LATER[self.effect.of]:
-                raise InvalidInput("when", f"a rule that sets {self.effect.of} cannot look at {condition.input.name}")
+                raise InvalidInput(
+                    "when", "bad-rule", f"a rule that sets {self.effect.of} cannot look at {condition.input.name}"
+                )
 
     def met(self, facts: Mapping[Input, Value]) -> bool:
         return all(condition.met(facts) for condition in self.when)

@@ -188,7 +188,7 @@ def happened(changes: Changes, occurred_at: datetime) -> datetime:
     """When something happened, as its column holds it. Raises InvalidInput for a time to come."""
     occurred_at = checks.moment("occurred_at", occurred_at)
     if occurred_at > changes.at + AHEAD:
-        raise InvalidInput("occurred_at", "is in the future; what is yet to be done is a task")
+        raise InvalidInput("occurred_at", "in-the-future", "is in the future; what is yet to be done is a task")
     return occurred_at
 
 
@@ -200,9 +200,14 @@ def _check_ref(changes: Changes, activity: Activity) -> None:
     if activity.ref_type is None and activity.ref_id is None:
         return
     if activity.ref_type is None or activity.ref_id is None:
-        raise InvalidInput("ref_type", "give ref_type and ref_id, or neither")
+        raise InvalidInput("ref_type", "both-or-neither", "give ref_type and ref_id, or neither", other="ref_id")
     for model in MODELS:
         if model.table == activity.ref_type:
             check_reference(changes, "ref_id", model, activity.ref_id, activity.customer_id)
             return
-    raise InvalidInput("ref_type", "is the table of an entity, such as opportunity")
+    raise InvalidInput(
+        "ref_type",
+        "not-a-choice",
+        "is the table of an entity, such as opportunity",
+        choices=tuple(model.table for model in MODELS),
+    )

@@ -33,18 +33,32 @@ class Approvals(Service):
             Refused: the customer has this level, or another request for a level waits already.
         """
         if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= HIGHEST_LEVEL:
-            raise InvalidInput("level", f"a VIP level is a whole number from 0 to {HIGHEST_LEVEL}, not {level!r}")
+            raise InvalidInput(
+                "level",
+                "not-in-range",
+                f"a VIP level is a whole number from 0 to {HIGHEST_LEVEL}, not {level!r}",
+                least=0,
+                most=HIGHEST_LEVEL,
+            )
 
         def work(changes: Changes) -> Approval:
             customer = changes.customer(customer_id)
             if customer.vip_level == level:
-                raise Refused(f"customer {customer.id} has VIP level {level}; apply for another one")
+                raise Refused(
+                    "level-held",
+                    f"customer {customer.id} has VIP level {level}; apply for another one",
+                    customer_id=customer.id,
+                    level=level,
+                )
             for open_ in changes.rows(
                 Approval, {"subject_id": customer.id, "kind": VIP, "status": APPROVAL_WAITING}, limit=1
             ):
                 raise Refused(
+                    "approval-waiting",
                     f"approval {open_.id} asks for VIP level {open_.requested} of customer {customer.id}; "
-                    "have it decided first"
+                    "have it decided first",
+                    approval_id=open_.id,
+                    customer_id=customer.id,
                 )
             return changes.add(
                 Approval(
@@ -105,18 +119,30 @@ def _held(changes: Changes, approval_id: int, *, archived: bool) -> tuple[Approv
 def _check_open_to(operator_id: int, approval: Approval) -> None:
     if approval.status != APPROVAL_WAITING:
         raise Refused(
+            "approval-decided",
             f"approval {approval.id} was decided by operator {approval.approver_id} at {approval.decided_at} "
-            f"({approval.status}); apply anew for another decision"
+            f"({approval.status}); apply anew for another decision",
+            approval_id=approval.id,
+            status=approval.status,
         )
     if approval.applicant_id == operator_id:
-        raise Refused(f"approval {approval.id}: operator {operator_id} has applied for it; someone else must decide it")
+        raise Refused(
+            "own-approval",
+            f"approval {approval.id}: operator {operator_id} has applied for it; someone else must decide it",
+            approval_id=approval.id,
+            operator_id=operator_id,
+        )
 
 
 def _level(approval: Approval) -> int:
     """What is asked for. Raises Refused where it is no level: requests can come from elsewhere."""
     if approval.requested in map(str, range(HIGHEST_LEVEL + 1)):
         return int(approval.requested)
-    raise Refused(f"approval {approval.id} asks for {approval.requested!r}, which is no VIP level; reject it")
+    raise Refused(
+        "approval-unreadable",
+        f"approval {approval.id} asks for {approval.requested!r}, which is no VIP level; reject it",
+        approval_id=approval.id,
+    )
 
 
 def _with_comment(changes: Changes, comments: Any, comment: str | None) -> Any:

@@ -43,7 +43,12 @@ class Billing(Service):
             InvalidInput: an owner is given for a customer that is there.
         """
         if customer_id is not None and owner_id is not None:
-            raise InvalidInput("owner_id", "a customer that is there keeps its owner; leave out one of the two")
+            raise InvalidInput(
+                "owner_id",
+                "one-or-the-other",
+                "a customer that is there keeps its owner; leave out one of the two",
+                other="customer_id",
+            )
 
         def work(changes: Changes) -> Customer:
             account, its = _held(changes, boss_no, customer_id)
@@ -71,7 +76,12 @@ def _held(changes: Changes, boss_no: str, named: int | None) -> tuple[BillingCus
     assert isinstance(key, int)
     assert owner is None or isinstance(owner, int)
     if owner is not None and named not in (None, owner):
-        raise Refused(f"billing_customer {boss_no!r} belongs to customer {owner}, not {named}; merge the two instead")
+        raise Refused(
+            "account-of-another-customer",
+            f"billing_customer {boss_no!r} belongs to customer {owner}, not {named}; merge the two instead",
+            boss_no=boss_no,
+            customer_id=owner,
+        )
     wanted = named if owner is None else owner
     customer = None if wanted is None else changes.customer(wanted)
     account = changes.row(BillingCustomer, key)
@@ -84,8 +94,11 @@ def _customer(changes: Changes, account: BillingCustomer, owner_id: int | None, 
     taken = changes.tx.find(Customer.table, {"cust_no": account.boss_no, "del_token": 0}, columns=["id"])
     if taken:
         raise Refused(
+            "number-taken",
             f"customer {taken[0]['id']} has the number {account.boss_no!r} already; "
-            "where it is the same, name it as customer_id"
+            "where it is the same, name it as customer_id",
+            number=account.boss_no,
+            customer_id=taken[0]["id"],
         )
     return Customer(
         cust_no=account.boss_no,

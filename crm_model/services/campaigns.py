@@ -164,7 +164,11 @@ class Campaigns(Service):
         def work(changes: Changes) -> Campaign:
             campaign = changes.row(Campaign, campaign_id)
             if campaign.status == PLANNED:
-                raise Refused(f"campaign {campaign_id} was never started; start it, or archive it")
+                raise Refused(
+                    "campaign-not-started",
+                    f"campaign {campaign_id} was never started; start it, or archive it",
+                    campaign_id=campaign_id,
+                )
             before = campaign.metrics if checks.is_object(campaign.metrics) else {}
             return changes.change(campaign, status=FINISHED, result=result, metrics={**before, **kept})
 
@@ -204,16 +208,23 @@ class Campaigns(Service):
 def _running(changes: Changes, campaign_id: int) -> Campaign:
     campaign = changes.row(Campaign, campaign_id)
     if campaign.status == FINISHED:
-        raise Refused(f"campaign {campaign_id} is finished; plan another one")
+        raise Refused(
+            "campaign-finished", f"campaign {campaign_id} is finished; plan another one", campaign_id=campaign_id
+        )
     if campaign.starts_at > changes.at:
-        raise Refused(f"campaign {campaign_id} begins at {campaign.starts_at}; start it then, or edit its starts_at")
+        raise Refused(
+            "campaign-begins-later",
+            f"campaign {campaign_id} begins at {campaign.starts_at}; start it then, or edit its starts_at",
+            campaign_id=campaign_id,
+            starts_at=campaign.starts_at,
+        )
     return changes.change(campaign, status=RUNNING)
 
 
 def _contact(changes: Changes, campaign: Campaign, page: Sequence[Customer], channel: str, text: str) -> int:
     locked = changes.lock_customers([one.id for one in page])
     if changes.row(Campaign, campaign.id).status != RUNNING:
-        raise Refused(f"campaign {campaign.id} was finished meanwhile")
+        raise Refused("campaign-finished", f"campaign {campaign.id} was finished meanwhile", campaign_id=campaign.id)
     reference = {"ref_type": Campaign.table, "ref_id": campaign.id, "kind": CAMPAIGN}
     found = changes.tx.find(Activity.table, {**reference, "customer_id": list(locked)}, columns=["customer_id"])
     done = {row["customer_id"] for row in found}

@@ -103,5 +103,10 @@ def _in_stock(changes: Changes, card_nos: Collection[str]) -> list[VipCard]:
         raise NotFound(VipCard.table, min(missing))
     for card in cards:
         if card.status != CARD_IN_STOCK:
-            raise Refused(f"vip_card {card.card_no!r} is {card.status}, not {CARD_IN_STOCK}; release it first")
+            raise Refused(
+                "card-not-in-stock",
+                f"vip_card {card.card_no!r} is {card.status}, not {CARD_IN_STOCK}; release it first",
+                card_no=card.card_no,
+                status=card.status,
+            )
     return cards

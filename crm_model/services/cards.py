@@ -46,7 +46,10 @@ class Cards(Service):
             own, card = _locked_cards(changes, customer, card_no)
             if own is not None and own.id != card.id:
                 raise Refused(
-                    f"customer {customer.id} has vip_card {own.card_no!r}; replace it with {card_no!r} or release it"
+                    "has-card",
+                    f"customer {customer.id} has vip_card {own.card_no!r}; replace it with {card_no!r} or release it",
+                    customer_id=customer.id,
+                    card_no=own.card_no,
                 )
             return card if own is not None else hand_out(changes, card, customer)
 
@@ -68,7 +71,11 @@ class Cards(Service):
             customer = changes.customer(customer_id)
             own, card = _locked_cards(changes, customer, new_card_no)
             if own is None:
-                raise Refused(f"customer {customer.id} has no vip_card to replace; bind {new_card_no!r} to them")
+                raise Refused(
+                    "has-no-card",
+                    f"customer {customer.id} has no vip_card to replace; bind {new_card_no!r} to them",
+                    customer_id=customer.id,
+                )
             if own.id == card.id:
                 return card
             take_back(changes, own, lost=lost, to=to)
@@ -90,7 +97,7 @@ class Cards(Service):
             customer = changes.customer(customer_id, archived=True)
             for card in changes.rows(VipCard, {"customer_id": customer.id}):
                 return take_back(changes, card, lost=lost, to=to)
-            raise Refused(f"customer {customer.id} has no vip_card to release")
+            raise Refused("has-no-card", f"customer {customer.id} has no vip_card to release", customer_id=customer.id)
 
         return self.run("release_vip_card", work)
 
@@ -98,13 +105,28 @@ class Cards(Service):
 def hand_out(changes: Changes, card: VipCard, customer: Customer) -> VipCard:
     """Binds a locked card to a locked customer who has none. Raises Refused where the card is not for them."""
     if card.customer_id is not None:
-        raise Refused(f"vip_card {card.card_no!r} is in use by customer {card.customer_id}; release it there first")
+        raise Refused(
+            "card-in-use",
+            f"vip_card {card.card_no!r} is in use by customer {card.customer_id}; release it there first",
+            card_no=card.card_no,
+            customer_id=card.customer_id,
+        )
     if card.status != CARD_IN_STOCK:
-        raise Refused(f"vip_card {card.card_no!r} is {card.status}, not {CARD_IN_STOCK}; take another one")
+        raise Refused(
+            "card-not-in-stock",
+            f"vip_card {card.card_no!r} is {card.status}, not {CARD_IN_STOCK}; take another one",
+            card_no=card.card_no,
+            status=card.status,
+        )
     if card.level > customer.vip_level:
         raise Refused(
+            "card-too-high",
             f"vip_card {card.card_no!r} is of level {card.level}, customer {customer.id} of VIP level "
-            f"{customer.vip_level}; take a lower card, or apply for the level first"
+            f"{customer.vip_level}; take a lower card, or apply for the level first",
+            card_no=card.card_no,
+            level=card.level,
+            customer_id=customer.id,
+            vip_level=customer.vip_level,
         )
     note_move(changes, card, 1, GOING_OUT, card.location, None)
     return moved(changes, card, AT_THE_CUSTOMER, status=CARD_IN_USE, customer_id=customer.id, bound_at=changes.at)

@@ -122,7 +122,7 @@ def _cell(model: type[Record], name: str, zone: tzinfo, *, formulas: bool) -> _C
     column, _, part = name.partition(".")
     declared = _columns(model).get(column)
     if declared is None or (part and declared.type != "JSON"):
-        raise InvalidInput("columns", f"{model.table} has no column {name!r}")
+        raise InvalidInput("columns", "not-a-column", f"{model.table} has no column {name!r}", table=model.table)
     if part:
         write_field = cells.field_writer(formulas=formulas)
 
@@ -159,6 +159,6 @@ def _writing(file: str | Path | TextIO, encoding: str, *, bom: bool) -> Iterator
             yield stream
         os.replace(unfinished, path)
     except OSError as error:
-        raise InvalidInput("file", f"{error.filename or path}: {error.strerror}") from None
+        raise InvalidInput("file", "bad-file", f"{error.filename or path}: {error.strerror}") from None
     finally:
         unfinished.unlink(missing_ok=True)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
 from typing import Any, Final
 
 from crm_model import checks
 from crm_model.changes import Changes
+from crm_model.documents import entries
 from crm_model.entities import Activity, Customer, Feedback, Product, Task
-from crm_model.entities.states import COMPLAINT, FEEDBACK_KINDS, FEEDBACK_WAITING, FOLLOW_UP, TASK_WAITING
+from crm_model.entities.states import (
+    COMPLAINT,
+    FEEDBACK_CLOSED,
+    FEEDBACK_KINDS,
+    FEEDBACK_WAITING,
+    FOLLOW_UP,
+    OPEN_TASKS,
+    TASK_DONE,
+    TASK_WAITING,
+)
 from crm_model.errors import InvalidInput
 from crm_model.model import Json
 from crm_model.references import check_reference
-from crm_model.service import Service
+from crm_model.service import BATCH, Service
 from crm_model.services.activities import AHEAD, happened
 from platform_store import Range
 
@@ -24,8 +35,17 @@ LOW_SCORE: Final = 2
 """A score of so much or less is looked into."""
 REMIND_AFTER, DUE_AFTER = timedelta(days=1), timedelta(days=2)
 """Of a task that a feedback raises, since it was recorded."""
+MOST_AT_ONCE: Final = 1000
 FEW_SCORES: Final = 500
 """Scores that are added up here."""
+
+_EVER: Final = Range(ge=datetime(1, 1, 1))
+"""That it is a range has MariaDB, too, begin at the end of the index, and not sort all rows."""
+_OWNED: Final = """
+    SELECT f.id, f.occurred_at FROM feedback f JOIN customer c ON c.id = f.customer_id
+    WHERE c.owner_id = %s AND c.del_token = 0 AND f.del_token = 0{0} ORDER BY f.occurred_at DESC, f.id DESC LIMIT {1}
+"""
+_BEFORE: Final = " AND (f.occurred_at < %s OR f.occurred_at = %s AND f.id < %s)"
 
 _ORIGIN: Final = "feedback"
 _CENT: Final = Decimal("0.01")
@@ -46,8 +66,16 @@ class RecordedFeedback:
     task: Task | None
 
 
+@dataclass(frozen=True)
+class ResolvedFeedback:
+    """A feedback that is dealt with, and the task it had raised, if it has raised one that is still there."""
+
+    feedback: Feedback
+    task: Task | None
+
+
 class Feedbacks(Service):
-    """Recording feedback, and the satisfaction that follows from it."""
+    """Recording feedback, dealing with it, and the satisfaction that follows from it."""
 
     def record_feedback(
         self,
@@ -82,7 +110,7 @@ class Feedbacks(Service):
         Raises NotFound where the customer, activity or product is not there; NotPermitted, InvalidInput.
         """
         if kind not in FEEDBACK_KINDS:
-            raise InvalidInput("kind", f"is one of {', '.join(FEEDBACK_KINDS)}")
+            raise InvalidInput("kind", "not-a-choice", f"is one of {', '.join(FEEDBACK_KINDS)}", choices=FEEDBACK_KINDS)
         if score is not None:
             checks.whole("score", score, 1, 5)
 
@@ -109,6 +137,64 @@ class Feedbacks(Service):
             return RecordedFeedback(feedback, _followed(changes, customer), task)
 
         return self.run("record_feedback", work)
+
+    def resolve_feedback(self, feedback_id: int, note: str | None = None) -> ResolvedFeedback:
+        """Marks a feedback as dealt with; the task that it has raised is done then, where it was still open.
+
+        Its status is 已关闭 then, ``resolved_at`` the present moment, and ``handling`` says who did it, with the
+        ``note``: what was done. One that is dealt with stays as it is. The customer's satisfaction does not change.
+
+        Raises NotFound; NotPermitted.
+        """
+
+        def work(changes: Changes) -> ResolvedFeedback:
+            feedback = changes.reached(Feedback, feedback_id)
+            task = _task_of(changes, feedback)
+            if feedback.status == FEEDBACK_CLOSED:
+                return ResolvedFeedback(feedback, task)
+            handled = {"at": changes.at.isoformat(), "by": changes.actor.operator_id, "note": note}
+            feedback = changes.change(
+                feedback,
+                status=FEEDBACK_CLOSED,
+                resolved_at=changes.at,
+                handling=[*entries(feedback.handling), handled],
+            )
+            if task is not None and task.status in OPEN_TASKS:
+                task = changes.change(task, status=TASK_DONE, done_at=changes.at)
+            return ResolvedFeedback(feedback, task)
+
+        return self.run("resolve_feedback", work)
+
+    def latest_feedback(self, limit: int = 20, *, owner_id: int | None = None) -> list[Feedback]:
+        """The live feedback of live customers that the policy lets the actor see, the newest first.
+
+        It reads an index from its newest end, as far as it takes to find so many. Where a policy keeps most customers
+        from the actor, ``owner_id`` says so to the stores, so that what others' customers said is not read.
+
+        Args:
+            limit: 1 to 1000.
+            owner_id: only of customers of this operator.
+
+        Raises NotPermitted, InvalidInput.
+        """
+        self.check("latest_feedback")
+        checks.whole("limit", limit, 1, MOST_AT_ONCE)
+        if owner_id is None:
+            found = self.stream(Feedback, {"occurred_at": _EVER}, order_by=("occurred_at DESC", "id DESC"))
+        else:
+            found = self._latest_of_owner(owner_id)
+        return [*islice(self.within_reach("latest_feedback", found), limit)]
+
+    def _latest_of_owner(self, owner_id: int) -> Iterator[Feedback]:
+        before: tuple[object, ...] = ()
+        while True:
+            places = list(self.answers(_OWNED.format(_BEFORE if before else "", BATCH), [owner_id, *before]))
+            found = self.platform.read_many(Feedback.table, [key for key, _ in places])
+            yield from (Feedback.of(row) for row in found if row is not None)
+            if len(places) < BATCH:
+                return
+            key, moment = places[-1]
+            before = (moment, moment, key)
 
     def satisfaction(self, customer_id: int, days: int = SATISFACTION_DAYS) -> Decimal | None:
         """The average of the scores that a customer gave in the last ``days``, halves rounded up to two places.
@@ -167,6 +253,11 @@ def _raised(changes: Changes, feedback: Feedback, owner_id: int) -> Task:
             rule={"code": _ORIGIN, "inputs": {"kind": feedback.kind, "score": feedback.score}},
         )
     )
+
+
+def _task_of(changes: Changes, feedback: Feedback) -> Task | None:
+    raised = {"dedupe_key": f"{_ORIGIN}:{feedback.id}", "customer_id": feedback.customer_id}
+    return next(iter(changes.rows(Task, raised)), None)
 
 
 def _followed(changes: Changes, customer: Customer) -> Customer:

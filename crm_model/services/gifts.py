@@ -97,7 +97,7 @@ class Gifts(Service):
         Raises NotFound, InvalidInput; Refused where there are not so many in the first place.
         """
         if from_ == to:
-            raise InvalidInput("to", "is the place where they are; give another one")
+            raise InvalidInput("to", "same-twice", "is the place where they are; give another one")
         return self._moved("transfer_gifts", sku, qty, TRANSFER, from_, to, document)
 
     def stock_of(self, sku: str) -> Stock:
@@ -129,7 +129,14 @@ def _move(
     if from_ is not None:
         there = _stock(gift, places).places.get(from_, 0)
         if there < qty:
-            raise Refused(f"gift {sku!r}: {there} are in {from_!r}, not {qty}; bring more there, or take less")
+            raise Refused(
+                "too-few-gifts",
+                f"gift {sku!r}: {there} are in {from_!r}, not {qty}; bring more there, or take less",
+                sku=sku,
+                location=from_,
+                there=there,
+                wanted=qty,
+            )
     gift = changes.change(gift, stock_qty=gift.stock_qty + (qty if from_ is None else 0) - (qty if to is None else 0))
     for location, change in ((from_, -qty), (to, qty)):
         if location is not None and location != MAIN_STORE:

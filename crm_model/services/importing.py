@@ -73,9 +73,9 @@ class Importing(Service):
         """
         self.check(ACTION)
         if mode not in MODES:
-            raise InvalidInput("mode", f"one of {', '.join(MODES)}, not {mode!r}")
+            raise InvalidInput("mode", "not-a-choice", f"one of {', '.join(MODES)}, not {mode!r}", choices=MODES)
         if batch_size < 1:
-            raise InvalidInput("batch_size", "at least 1")
+            raise InvalidInput("batch_size", "not-in-range", "at least 1", least=1, most=None)
         source, header = (
             _Source(Path(file) if isinstance(file, str) else file, encoding, delimiter),
             Header(model, zone),
@@ -84,7 +84,9 @@ class Importing(Service):
         found = header.targets(headers, columns or {})
         chosen = _key(model, key, found)
         if mode == "update" and not chosen:
-            raise InvalidInput("key", f"to update rows of {model.table}, the file needs a natural key or {KEY}")
+            raise InvalidInput(
+                "key", "bad-key", f"to update rows of {model.table}, the file needs a natural key or {KEY}"
+            )
         values = read_cells(header, defaults or {}, "defaults")
         rows = Rows(model, headers, found, values, () if chosen == (KEY,) else chosen)
         return CsvImport(self, source, rows, found, Plan(model, mode, chosen, values), batch_size)
@@ -233,9 +235,9 @@ class _Source:
         with self._bytes() as stream:
             first = next(CsvFile(stream, self.encoding, self._delimiter).records(), None)
         if first is None:
-            raise InvalidInput("file", "it is empty: the first line has to name the columns")
+            raise InvalidInput("file", "bad-file", "it is empty: the first line has to name the columns")
         if first.problem is not None:
-            raise InvalidInput("header", first.problem)
+            raise InvalidInput("header", "bad-header", first.problem)
         return first.cells
 
     @contextmanager
@@ -267,9 +269,13 @@ def _key(model: type[Standard], given: str | Sequence[str] | None, targets: Sequ
         key = (given,) if isinstance(given, str) else tuple(given)
         if key not in (*natural, (KEY,)):
             known = " or ".join(", ".join(one) for one in (*natural, (KEY,)))
-            raise InvalidInput("key", f"rows of {model.table} are told apart by {known}, not by {', '.join(key)}")
+            raise InvalidInput(
+                "key", "bad-key", f"rows of {model.table} are told apart by {known}, not by {', '.join(key)}"
+            )
         if not there.issuperset(key):
-            raise InvalidInput("key", f"the file has no column for {', '.join(sorted(set(key) - there))}")
+            raise InvalidInput("key", "bad-key", f"the file has no column for {', '.join(sorted(set(key) - there))}")
     if KEY in there and key != (KEY,):
-        raise InvalidInput("header", f"give {KEY} as the key, or leave it out: rows are matched by {', '.join(key)}")
+        raise InvalidInput(
+            "header", "bad-header", f"give {KEY} as the key, or leave it out: rows are matched by {', '.join(key)}"
+        )
     return key

@@ -59,7 +59,11 @@ class Knowledge(Service):
         def work(changes: Changes) -> KbArticle:
             article = changes.row(KbArticle, article_id)
             if not (article.body or "").strip():
-                raise Refused(f"kb_article {article_id} has no body; write one first")
+                raise Refused(
+                    "article-without-body",
+                    f"kb_article {article_id} has no body; write one first",
+                    article_id=article_id,
+                )
             return changes.change(article, status=PUBLISHED)
 
         return self.run("publish_article", work)
@@ -93,7 +97,7 @@ class Knowledge(Service):
         checks.whole("limit", limit, 1, MOST_AT_ONCE)
         wanted = terms(question)
         if not wanted:
-            raise InvalidInput("question", "has no letter or digit; say what is looked for")
+            raise InvalidInput("question", "required", "has no letter or digit; say what is looked for")
         hits, total = self._hits(wanted, category)
         scores = relevance(hits.values(), wanted, total)
         best = sorted(zip(hits, scores, strict=True), key=lambda one: (-one[1], one[0]))[:limit]

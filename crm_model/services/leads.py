@@ -169,7 +169,7 @@ class Leads(Service):
         Raises NotFound; InvalidInput without a reason; Refused for one that is a customer.
         """
         if not why_not_bought.strip():
-            raise InvalidInput("why_not_bought", "say why, in their own words")
+            raise InvalidInput("why_not_bought", "required", "say why, in their own words")
 
         def work(changes: Changes) -> SalesLead:
             lead = _not_converted(changes.reached(SalesLead, lead_id))
@@ -206,7 +206,12 @@ class Leads(Service):
             platform_store.Conflict: the number of a new customer is another's.
         """
         if customer_id is not None and cust_no is not None:
-            raise InvalidInput("cust_no", "a customer that is there has its number; leave out one of the two")
+            raise InvalidInput(
+                "cust_no",
+                "one-or-the-other",
+                "a customer that is there has its number; leave out one of the two",
+                other="customer_id",
+            )
 
         def work(changes: Changes) -> ConvertedLead:
             customer = None if customer_id is None else changes.customer(customer_id)
@@ -240,14 +245,22 @@ class Leads(Service):
 
 def _not_converted(lead: SalesLead) -> SalesLead:
     if lead.customer_id is not None:
-        raise Refused(f"sales_lead {lead.id} is customer {lead.customer_id} already; go on there")
+        raise Refused(
+            "lead-converted",
+            f"sales_lead {lead.id} is customer {lead.customer_id} already; go on there",
+            lead_id=lead.id,
+            customer_id=lead.customer_id,
+        )
     return lead
 
 
 def _converted(changes: Changes, lead: SalesLead, customer_id: int, named: Customer | None) -> ConvertedLead:
     if named is not None and named.id != customer_id:
         raise Refused(
-            f"sales_lead {lead.id} became customer {customer_id}, not {named.id}; merge the two where they are one"
+            "lead-of-another-customer",
+            f"sales_lead {lead.id} became customer {customer_id}, not {named.id}; merge the two where they are one",
+            lead_id=lead.id,
+            customer_id=customer_id,
         )
     contact, opportunity = lead.contact_id, lead.opportunity_id
     return ConvertedLead(

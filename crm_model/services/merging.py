@@ -98,7 +98,7 @@ class Merging(Service):
         Refused where they were merged by something else than this service.
         """
         if winner_id == loser_id:
-            raise InvalidInput("loser_id", "is the winner's; name two customers")
+            raise InvalidInput("loser_id", "same-twice", "is the winner's; name two customers")
         return self.run(_ACTION, lambda changes: _merge(changes, winner_id, loser_id))
 
     def merge_of(self, customer_id: int) -> Merged:
@@ -117,7 +117,11 @@ class Merging(Service):
                 winner, loser = changes.customers(winner_id, customer_id, archived=True)
                 if loser.merged_into == winner.id:
                     return _merged_before(changes, winner, loser)
-            raise Refused(f"customer {customer_id} is merged into none; there is nothing to undo")
+            raise Refused(
+                "not-merged",
+                f"customer {customer_id} is merged into none; there is nothing to undo",
+                customer_id=customer_id,
+            )
 
         return self.run(_ACTION, work)
 
@@ -296,14 +300,31 @@ def _merged_by(changes: Changes, trace_id: str) -> tuple[Customer, Customer]:
     if entry is None:
         raise NotFound("operation", trace_id)
     if entry.action != _ACTION:
-        raise Refused(f"operation {trace_id} is {entry.action}, no merge; take the trace_id of a merge's audit entry")
+        raise Refused(
+            "not-a-merge",
+            f"operation {trace_id} is {entry.action}, no merge; take the trace_id of a merge's audit entry",
+            trace_id=trace_id,
+            action=entry.action,
+        )
     if entry.after_state is None:
-        raise Refused(f"operation {trace_id} has no record any more: its customers were purged")
+        raise Refused(
+            "merge-purged", f"operation {trace_id} has no record any more: its customers were purged", trace_id=trace_id
+        )
     winner, loser = changes.customers(entry.after_state["merged_into"], entry.entity_id, archived=True)
     if winner.merged_into is not None:
-        raise Refused(f"customer {winner.id} was merged into {winner.merged_into} later; undo that merge first")
+        raise Refused(
+            "merged-later",
+            f"customer {winner.id} was merged into {winner.merged_into} later; undo that merge first",
+            customer_id=winner.id,
+            merged_into=winner.merged_into,
+        )
     if loser.merged_into != winner.id or _latest_merge(changes, loser) != trace_id:
-        raise Refused(f"customer {loser.id} is not merged by operation {trace_id} any more: it was undone")
+        raise Refused(
+            "merge-undone",
+            f"customer {loser.id} is not merged by operation {trace_id} any more: it was undone",
+            customer_id=loser.id,
+            trace_id=trace_id,
+        )
     return winner, loser
 
 
@@ -312,7 +333,11 @@ def _latest_merge(changes: Changes, loser: Customer) -> str:
     where = {"entity": Customer.table, "entity_id": loser.id, "action": _ACTION}
     found = changes.tx.find(AuditLog.table, where, order_by=["id DESC"], limit=1, columns=["trace_id"])
     if not found:
-        raise Refused(f"customer {loser.id} was merged without an entry in the audit log: it cannot be undone here")
+        raise Refused(
+            "merge-unaudited",
+            f"customer {loser.id} was merged without an entry in the audit log: it cannot be undone here",
+            customer_id=loser.id,
+        )
     return str(found[0]["trace_id"])
 
 

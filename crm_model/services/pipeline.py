@@ -87,7 +87,11 @@ class Pipeline(Service):
                 return changes.change(found, **{name: value for name, value in given.items() if value is not None})
             if stage not in TRANSITIONS.get(found.stage, PROBABILITY):
                 raise Refused(
-                    f"opportunity {opportunity_id} is {found.stage} and cannot go to {stage}: {_way_out(stage)}"
+                    "no-such-way",
+                    f"opportunity {opportunity_id} is {found.stage} and cannot go to {stage}: {_way_out(stage)}",
+                    opportunity_id=opportunity_id,
+                    stage=found.stage,
+                    wanted=stage,
                 )
             percent = PROBABILITY[stage] if probability is None else probability
             return changes.change(
@@ -161,15 +165,19 @@ class _Step(NamedTuple):
 
 def _check(stage: str, probability: int | None, lost: Mapping[str, Any] | None) -> None:
     if stage not in PROBABILITY:
-        raise InvalidInput("stage", f"it is one of {', '.join(PROBABILITY)}, not {stage!r}")
+        raise InvalidInput(
+            "stage", "not-a-choice", f"it is one of {', '.join(PROBABILITY)}, not {stage!r}", choices=tuple(PROBABILITY)
+        )
     if probability is not None:
         checks.whole("probability", probability, 0, 100)
     if stage in CLOSED_STAGES and probability not in (None, PROBABILITY[stage]):
-        raise InvalidInput("probability", f"of {stage} it is {PROBABILITY[stage]}; leave it out")
+        raise InvalidInput(
+            "probability", "not-of-stage", f"of {stage} it is {PROBABILITY[stage]}; leave it out", stage=stage
+        )
     if stage == LOST and not str((lost or {}).get("reason") or "").strip():
-        raise InvalidInput("lost", f'{stage} has to have a reason: lost={{"reason": ..., "to": ...}}')
+        raise InvalidInput("lost", "required", f'{stage} has to have a reason: lost={{"reason": ..., "to": ...}}')
     if stage != LOST and lost is not None:
-        raise InvalidInput("lost", f"it is for {LOST} alone, not for {stage}")
+        raise InvalidInput("lost", "not-of-stage", f"it is for {LOST} alone, not for {stage}", stage=stage)
 
 
 def _way_out(stage: str) -> str:

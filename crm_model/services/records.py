@@ -78,8 +78,13 @@ class Records(Service):
 def _check_settable(model: type[Standard], columns: Iterable[str]) -> None:
     for name in columns:
         if name not in model.fields:
-            raise InvalidInput(name, f"{model.table} has no such column")
+            raise InvalidInput(name, "not-a-column", f"{model.table} has no such column", table=model.table)
         if name in model.derivations:
-            raise InvalidInput(name, f"it follows from {model.derivations[name].source}; set that")
+            raise InvalidInput(
+                name,
+                "derived",
+                f"it follows from {model.derivations[name].source}; set that",
+                source=model.derivations[name].source,
+            )
         if name in _SEEN_TO:
-            raise InvalidInput(name, "the services see to it; leave it out")
+            raise InvalidInput(name, "kept-by-services", "the services see to it; leave it out")

@@ -130,7 +130,7 @@ class Reports(Service):
         begin, end = checks.period(start, stop)
         for name, value in (("start", begin), ("stop", end)):
             if value != _month(value):
-                raise InvalidInput(name, "give the first moment of a month, in UTC")
+                raise InvalidInput(name, "not-a-month", "give the first moment of a month, in UTC")
         _, before = self._in_all(_month(begin, -1), begin)
         report = []
         while begin < end:
@@ -152,7 +152,12 @@ class Reports(Service):
         """
         self.check("satisfaction_by_month")
         if by is not None and by not in get_args(SatisfactionKey):
-            raise InvalidInput("by", f"is one of {', '.join(get_args(SatisfactionKey))}")
+            raise InvalidInput(
+                "by",
+                "not-a-choice",
+                f"is one of {', '.join(get_args(SatisfactionKey))}",
+                choices=get_args(SatisfactionKey),
+            )
         sums: dict[tuple[str, str | int | None], tuple[int, int]] = {}
         for at, value, score in self.answers(_SCORED.format(by or "kind"), checks.period(start, stop)):
             place = (f"{at:%Y-%m}", None if by is None else value)

@@ -83,7 +83,9 @@ class Rules(Service):
         Raises InvalidInput for a moment with a time zone.
         """
         if as_of.tzinfo is not None:
-            raise InvalidInput("as_of", "has a time zone; give it as .astimezone(UTC).replace(tzinfo=None)")
+            raise InvalidInput(
+                "as_of", "has-a-zone", "has a time zone; give it as .astimezone(UTC).replace(tzinfo=None)"
+            )
         self.check(_ACTION)
         moment = as_of.replace(microsecond=as_of.microsecond // 1000 * 1000)
         job = _Job(tuple(rules), moment, Facts(self.platform, inputs_of(rules), moment), batch_size)

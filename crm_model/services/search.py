@@ -62,7 +62,7 @@ class Search(Service):
         self.check("search_customers")
         checks.whole("limit", limit, 1, MOST_AT_ONCE)
         if after is not None and before is not None:
-            raise InvalidInput("before", "give after or before, not both")
+            raise InvalidInput("before", "one-or-the-other", "give after or before, not both", other="after")
         conditions, values = _found_by(text)
         for column, value in (("kind", kind), ("status", status), ("vip_level", vip_level), ("owner_id", owner_id)):
             if value is not None:

@@ -73,7 +73,7 @@ class Tasks(Service):
 
         def work(changes: Changes) -> Task:
             if moment <= changes.at:
-                raise InvalidInput("until", "is not later than now")
+                raise InvalidInput("until", "not-in-the-future", "is not later than now")
             return changes.change(_open(changes.reached(Task, task_id)), remind_at=moment)
 
         return self.run("snooze_task", work)
@@ -86,5 +86,10 @@ def _when(task: Task) -> tuple[datetime, int]:
 
 def _open(task: Task) -> Task:
     if task.status not in OPEN_TASKS:
-        raise Refused(f"task {task.id} is not open any more but {task.status}; add a new one")
+        raise Refused(
+            "task-closed",
+            f"task {task.id} is not open any more but {task.status}; add a new one",
+            task_id=task.id,
+            status=task.status,
+        )
     return task

@@ -101,7 +101,12 @@ class Tickets(Service):
         def work(changes: Changes) -> Ticket:
             ticket = _open(changes.reached(Ticket, ticket_id))
             if ticket.escalation >= levels.most:
-                raise Refused(f"ticket {ticket_id} was escalated {ticket.escalation} times: assign it by hand")
+                raise Refused(
+                    "ticket-escalated",
+                    f"ticket {ticket_id} was escalated {ticket.escalation} times: assign it by hand",
+                    ticket_id=ticket_id,
+                    escalation=ticket.escalation,
+                )
             return _escalated(changes, ticket, ticket.escalation + 1, reason)
 
         return self.run("escalate_ticket", work)
@@ -213,7 +218,12 @@ class Tickets(Service):
 
 def _open(ticket: Ticket) -> Ticket:
     if ticket.status not in OPEN_TICKETS:
-        raise Refused(f"ticket {ticket.id} is {ticket.status}; reopen it first")
+        raise Refused(
+            "ticket-closed",
+            f"ticket {ticket.id} is {ticket.status}; reopen it first",
+            ticket_id=ticket.id,
+            status=ticket.status,
+        )
     return ticket
 
 

@@ -48,8 +48,10 @@ def _dropped_at_the_end(platform: Platform) -> Iterator[None]:
     ]
     if there:
         raise Refused(
+            "tables-exist",
             f"the tables of the CRM exist already ({', '.join(there[:3])}...), and the demo leaves them alone: "
-            "give databases without them; what a killed demo left goes with platform-store drop TABLE"
+            "give databases without them; what a killed demo left goes with platform-store drop TABLE",
+            tables=there,
         )
     try:
         yield

@@ -63,7 +63,7 @@ class Page:
 def check(what: str, found: object, expected: object) -> None:
     """Raises CrmError where a step did not give what it must."""
     if found != expected:
-        raise CrmError(f"demo: {what} must be {expected!r}, not {found!r}")
+        raise CrmError("demo-failed", f"demo: {what} must be {expected!r}, not {found!r}")
 
 
 def refused(page: Page, call: Callable[[], object]) -> None:
@@ -73,7 +73,7 @@ def refused(page: Page, call: Callable[[], object]) -> None:
     except Refused as error:
         page.refusal(error)
     else:
-        raise CrmError("demo: it was not refused")
+        raise CrmError("demo-failed", "demo: it was not refused")
 
 
 def _cell(value: object) -> Text:

@@ -92,7 +92,7 @@ def detected(stream: BinaryIO) -> str:
     """
     first = stream.read(_SAMPLE)
     if first[:2] in _WIDE:
-        raise InvalidInput("encoding", "the file is in UTF-16: save it as UTF-8 (in Excel: CSV UTF-8)")
+        raise InvalidInput("encoding", "bad-encoding", "the file is in UTF-16: save it as UTF-8 (in Excel: CSV UTF-8)")
     sample = first
     while sample and sample.isascii():
         sample = stream.read(_SAMPLE)
@@ -107,7 +107,12 @@ def encoding_of(name: str) -> str:
     """One of ENCODINGS, by a name that people give it. Raises InvalidInput."""
     found = _NAMES.get(name.lower().replace("-", "").replace("_", "").replace(" ", ""))
     if found is None:
-        raise InvalidInput("encoding", f"{name!r} is not read or written: give one of {', '.join(ENCODINGS)}")
+        raise InvalidInput(
+            "encoding",
+            "not-a-choice",
+            f"{name!r} is not read or written: give one of {', '.join(ENCODINGS)}",
+            choices=ENCODINGS,
+        )
     return found
 
 
@@ -116,7 +121,7 @@ def opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise InvalidInput("file", f"{path}: {error.strerror}") from None
+        raise InvalidInput("file", "bad-file", f"{path}: {error.strerror}") from None
 
 
 def _split(stream: BinaryIO) -> Iterator[bytes]:
@@ -126,7 +131,7 @@ def _split(stream: BinaryIO) -> Iterator[bytes]:
         lines = (rest + chunk).splitlines(keepends=True)
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         if len(rest) > _LONGEST:
-            raise InvalidInput("file", f"a line is longer than {_LONGEST} bytes: this is no CSV file")
+            raise InvalidInput("file", "bad-file", f"a line is longer than {_LONGEST} bytes: this is no CSV file")
         yield from lines
     if rest:
         yield rest

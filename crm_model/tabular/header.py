@@ -97,13 +97,16 @@ class Header:
         unknown = chosen.keys() - {normal(header) for header in headers}
         if unknown:
             wrong = next(header for header in given if normal(header) in unknown)
-            raise InvalidInput("columns", f"the file has no column {wrong!r}; it has {', '.join(headers)}")
+            raise InvalidInput(
+                "columns", "bad-header", f"the file has no column {wrong!r}; it has {', '.join(headers)}"
+            )
         found = [self._of(header, chosen) for header in headers]
         for number, one in enumerate(found):
             clashing = next((other for other in found[:number] if one and other and one.clashes(other)), None)
             if one is not None and clashing is not None:
                 raise InvalidInput(
                     "header",
+                    "bad-header",
                     f"{clashing.header!r} and {one.header!r} are both for {one.column}: leave one out, "
                     "with columns={...: None}",
                 )
@@ -117,17 +120,20 @@ class Header:
         if column is None:
             raise InvalidInput(
                 "header",
+                "bad-header",
                 f"{shown!r} is no column of {table}: say which it is, or None, with columns={{{shown!r}: ...}}",
             )
         if column.name in SET_BY_SERVICES or column.name in self._model.derivations:
-            raise InvalidInput("header", f"{shown!r} cannot be given: leave it out, with columns={{{shown!r}: None}}")
+            raise InvalidInput(
+                "header", "bad-header", f"{shown!r} cannot be given: leave it out, with columns={{{shown!r}: None}}"
+            )
         if not right:
             return Target(shown, column.name, self._reader(column))
         if column.type == "JSON":
             return Target(shown, column.name, cells.field_reader, field=right)
         reference = self._references.get(column.name)
         if reference is None or normal(right) != normal(reference.natural):
-            raise InvalidInput("header", f"{shown!r}: {column.name} of {table} has no part {right!r}")
+            raise InvalidInput("header", "bad-header", f"{shown!r}: {column.name} of {table} has no part {right!r}")
         natural = next(one for one in reference.model.declaration.columns if one.name == reference.natural)
         return Target(shown, column.name, cells.reader(natural), reference=reference)
 

@@ -107,7 +107,7 @@ def tally(path: Path | None) -> Iterator[Tally]:
     try:
         stream = path.open("w", encoding="utf-8-sig", newline="")
     except OSError as error:
-        raise InvalidInput("report", f"{path}: {error.strerror}") from None
+        raise InvalidInput("report", "bad-file", f"{path}: {error.strerror}") from None
     with stream:
         csv.writer(stream).writerow(_HEADER)
         yield Tally(stream)

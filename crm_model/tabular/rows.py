@@ -129,11 +129,11 @@ def read_cells(header: Header, given: Mapping[str, str], option: str) -> dict[st
     for name, cell in given.items():
         target = header.target(name)
         if target.name != target.column:
-            raise InvalidInput(option, f"{name!r}: only whole columns can be given")
+            raise InvalidInput(option, "bad-cell", f"{name!r}: only whole columns can be given")
         try:
             values[target.column] = target.read(cell) if cell.strip() else None
         except Unreadable as error:
-            raise InvalidInput(option, f"{name}: {error}") from None
+            raise InvalidInput(option, "bad-cell", f"{name}: {error}") from None
     return values
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import uvicorn
 
-from crm_model import Crm, install
+from crm_model import Crm, upgrade
 from crm_model.entities import Operator
 from crm_model.sample import SIZES, load
 from examples.crm_web.app import create_app
@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def prepare(platform: Platform, *, sample: bool) -> None:
-    """The tables of the CRM, with sample data where they are wanted and nobody works here yet."""
-    install(platform)
+    """The tables of the CRM as it is now, with sample data where they are wanted and nobody works here yet."""
+    upgrade(platform)  # what an older version of the CRM has left is kept
     if sample and not Crm(platform, 0).find(Operator, {}, limit=1):
         print("loading sample data: 3,000 customers; some seconds")
         load(platform, SIZES["S"])

@@ -24,3 +24,5 @@ RIVALS_AT_ONCE: Final = 2
 """Rows for competitors in the form of a visit."""
 EMPTY_ROWS: Final = 3
 """Rows for new custom fields in the form of a customer."""
+LONGEST_NOTE: Final = 400
+"""Characters of what was done about a feedback."""

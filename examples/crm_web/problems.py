@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Final
 from urllib.parse import urlencode
 
@@ -11,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from crm_model import InvalidInput, NotFound, NotPermitted, Refused
+from crm_model import CrmError, InvalidInput, NotFound, NotPermitted, Refused
 from examples.crm_web.texts import Texts
 from examples.crm_web.visit import SignInNeeded, visit_of
 from platform_store import (
@@ -39,16 +38,6 @@ _STATUS: Final[tuple[tuple[type[PlatformStoreError], int], ...]] = (
     (TransientError, 503),
     (OutcomeUnknown, 503),
 )
-_REASONS: Final = (
-    (re.compile("is in the future"), "reason.future"),
-    (re.compile("is not later than now"), "reason.past"),
-    (re.compile("is not of customer"), "reason.other_customer"),
-    (re.compile(r"task (?P<id>\d+) is not open any more"), "reason.task_closed"),
-    (re.compile(r"has \d+ characters: .* holds (?P<most>\d+)"), "reason.too_long"),
-    (re.compile("was merged into .* undo that merge first"), "reason.merged_later"),
-    (re.compile("is not merged by operation|is no merge|no merge;"), "reason.no_merge"),
-)
-"""What the services say, which is English, by what it means; anything else is shown as it is."""
 REFUSALS: Final = (Refused, InvalidInput, Conflict, ValueRejected, NotFound)
 """What the page of a form catches, shows above the fields by :func:`explained`, and keeps what was typed in."""
 
@@ -80,11 +69,13 @@ def explained(error: PlatformStoreError, texts: Texts) -> str:
 
 
 def _reason(error: PlatformStoreError, texts: Texts) -> str:
-    said = str(error)
-    for pattern, key in _REASONS:
-        if found := pattern.search(said):
-            return texts(key, **found.groupdict())
-    return said
+    """What stands in the way: the services say it in English, and by a code that there may be a text for."""
+    match error:
+        case CrmError(code=code, details=details) if texts.find(f"reason.{code}"):
+            return texts(f"reason.{code}", **details)
+        case ValueRejected(longest=int(most)):
+            return texts("form.longest", most=most)
+    return str(error)
 
 
 def sign_in_address(request: Request) -> str:

@@ -23,6 +23,8 @@ _EVERYONE: Final = frozenset(
         "timeline",
         "satisfaction",
         "record_feedback",
+        "latest_feedback",
+        "resolve_feedback",
         "log_care",
         "due_reminders",
         "complete_task",

@@ -22,7 +22,7 @@ class Texts:
     language: str
     _texts: Mapping[str, str]
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """A text with values in its places. Raises KeyError for a text that is in no file."""
         return self._texts[key].format(**values)
 

@@ -94,6 +94,11 @@ class Visit:
         """Whether who has signed in only reaches customers of their own."""
         return self.crm.actor.role in self.web.settings.policy.own_customers
 
+    @property
+    def own(self) -> int | None:
+        """Whose customers alone who has signed in reaches: their own; None where it is everybody's."""
+        return self.crm.actor.operator_id if self.only_own else None
+
     # Names
 
     def customers(self, ids: Iterable[int]) -> dict[int, str]:

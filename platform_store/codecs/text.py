@@ -37,7 +37,8 @@ class CharCodec(Codec):
         text = plain_text(value)
         if len(text) > self._length:
             if text[self._length :].strip(_CUT):
-                raise ValueRejected(f"the text has {len(text)} characters: {self.sql_type.ddl} holds {self._length}")
+                reason = f"the text has {len(text)} characters: {self.sql_type.ddl} holds {self._length}"
+                raise ValueRejected(reason, longest=self._length)
             text = text[: self._length]
         return text.rstrip(" ") if self.sql_type.base == "CHAR" else text
 

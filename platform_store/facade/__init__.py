@@ -258,10 +258,22 @@ class Platform(Reading, Moving, Operating):
         """
         self._schema.add_index(table, index)
 
+    def drop_index(self, table: str, index: Index) -> None:
+        """Drops one of the indexes that :meth:`describe` tells, in whichever store it is. Rows stay as they are.
+
+        A unique ``index`` is dropped like any other, and from then on rows may have equal values in its columns. Where
+        it was interrupted, call it again.
+
+        Raises SchemaError, and changes nothing, for the primary key, an index that the table does not have or that was
+        made past the library, one over a column that is being moved, and one that a foreign key in MySQL needs.
+        """
+        self._schema.drop_index(table, index)
+
     def drop_column(self, table: str, column: str) -> None:
         """Drops a ``column`` with its values, in both stores. Where it was interrupted, call it again.
 
-        Raises SchemaError for a key column, one that an index has, the last one, or one that is being moved.
+        Raises SchemaError for a key column, one that an index has (:meth:`drop_index` drops it), the last one, or one
+        that is being moved.
         """
         self._schema.drop_column(table, column)
 

@@ -84,6 +84,7 @@ CALLS: Final = {
     "associate": _Call("name"),
     "add_column": _Call("table"),
     "add_index": _Call("table"),
+    "drop_index": _Call("table"),
     "drop_column": _Call("table"),
     "rename_column": _Call("table"),
     "drop_table": _Call("name"),

@@ -111,6 +111,7 @@ class EmbeddedSession:
     def __init__(self, connection: sa.Connection):
         self._connection = connection
         self._process = os.getpid()
+        self._results: list[sa.CursorResult[Any]] = []
         self._raised: BaseException | None = None  # by a function that SQLite called
 
     def rows(self, statement: sa.Executable, parameters: Mapping[str, object] | None = None) -> Sequence[Any]:
@@ -128,7 +129,9 @@ class EmbeddedSession:
     def pages(self, statement: sa.Executable, size: int) -> Iterator[Sequence[Any]]:
         """The rows of a SELECT as they are read, ``size`` at a time; the statement has begun when this returns."""
         with self._guarded():
-            return self._pages(self._connection.execute(statement), size)
+            result = self._connection.execute(statement)
+            self._results.append(result)
+            return self._pages(result, size)
 
     def _pages(self, result: sa.CursorResult[Any], size: int) -> Iterator[Sequence[Any]]:
         while True:
@@ -193,6 +196,15 @@ class EmbeddedSession:
                     raise
                 # The end of the log may or may not have reached the disk.
                 raise OutcomeUnknown(table, os.urandom(16).hex()) from None
+
+    def close(self) -> None:
+        """Ends the statements whose rows were not all read: SQLite defines no function beside a running statement.
+
+        Whoever keeps such a result would keep its statement running, on a connection that others use by then.
+        """
+        with _translated():
+            for result in self._results:
+                result.close()
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -283,15 +295,17 @@ class EmbeddedConnections:
         with self._used(), contextlib.ExitStack() as stack:
             with _translated():
                 connection = self._engine.connect()
-            stack.callback(self._end, connection, os.getpid())
+            session = EmbeddedSession(connection)
+            stack.callback(self._end, session, connection, os.getpid())
             with _translated():
                 connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-            yield EmbeddedSession(connection)
+            yield session
 
-    def _end(self, connection: sa.Connection, process: int) -> None:
+    def _end(self, session: EmbeddedSession, connection: sa.Connection, process: int) -> None:
         if process != os.getpid():
             self._inherited.append(connection)  # never closed here: that would undo the parent's transaction
             return
+        session.close()
         with _translated():
             if self._closed:
                 connection.detach()  # not kept for the next user

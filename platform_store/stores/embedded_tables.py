@@ -158,7 +158,7 @@ def row_index(association: Association, index: Index) -> sa.Index:
 
 
 def index_name(association: Association, index: Index) -> str:
-    return f"{table_name(association.table_id)}_{association.indexes.index(index)}"
+    return f"{table_name(association.table_id)}_{association.index_number(index)}"
 
 
 def physical(association: Association, name: str) -> sa.Column[Any]:

@@ -7,7 +7,8 @@ import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 
 from platform_store.association import (
     Association,
@@ -253,13 +254,14 @@ class MysqlCatalog:
 
     def create_index(self, association: Association, index: Index) -> None:
         with self._session() as session:
-            if not _has_index(session, association, index):
+            if _index_name(session, association, index) is None:
                 session.execute(ddl.create_index(association, index))
 
     def drop_index(self, association: Association, index: Index) -> None:
         with self._session() as session:
-            if _has_index(session, association, index):
-                session.execute(ddl.drop_index(association, index))
+            name = _index_name(session, association, index)
+            if name is not None:
+                session.execute(ddl.drop_index(association, name))
 
     def rename_column(self, association: Association, old: str, new: str) -> None:
         with self._session() as session:
@@ -315,8 +317,13 @@ def _has_column(session: MysqlSession, association: Association, name: str) -> b
     return any(row[0] == name for row in session.rows(metadata.COLUMNS, [association.name]))
 
 
-def _has_index(session: MysqlSession, association: Association, index: Index) -> bool:
-    return bool(session.rows(metadata.INDEX, [association.name, ddl.index_name(association, index)]))
+def _index_name(session: MysqlSession, association: Association, index: Index) -> str | None:
+    """What MySQL calls an index: its columns may have been renamed since."""
+    prefix = ddl.index_prefix(association, index)
+    for name, parts in groupby(session.rows(metadata.INDEX_COLUMNS, [association.name]), key=itemgetter(0)):
+        if str(name).startswith(prefix) and tuple(column for _, column in parts) == index.columns:
+            return str(name)
+    return None
 
 
 def _has_rows(session: MysqlSession, association: Association) -> bool:

@@ -38,12 +38,16 @@ def create_index(association: Association, index: Index) -> str:
 
 
 def index_name(association: Association, index: Index) -> str:
-    name = f"{'uq' if index.unique else 'ix'}_{association.indexes.index(index)}_{'_'.join(index.columns)}"
-    return name[:64].rstrip()
+    return f"{index_prefix(association, index)}{'_'.join(index.columns)}"[:64].rstrip()
 
 
-def drop_index(association: Association, index: Index) -> str:
-    return f"DROP INDEX {quote(index_name(association, index))} ON {quote(association.name)}"
+def index_prefix(association: Association, index: Index) -> str:
+    """What the name of an index begins with, whatever its columns were called when it was made."""
+    return f"{'uq' if index.unique else 'ix'}_{association.index_number(index)}_"
+
+
+def drop_index(association: Association, name: str) -> str:
+    return f"DROP INDEX {quote(name)} ON {quote(association.name)}"
 
 
 def table_comment(association: Association) -> str:

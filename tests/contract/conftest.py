@@ -37,10 +37,11 @@ class Backend:
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     name: str = request.param
     if name == "embedded":
-        return Backend(name, lambda: Platform.embedded(tmp_path / "pair.db"))
+        path = str(tmp_path / "pair.db")
+        return Backend(name, lambda: Platform.embedded(path), {"path": path})
     mysql = request.getfixturevalue(f"{name}_database")
     mongodb = request.getfixturevalue("mongodb_database")
-    return Backend(name, lambda: Platform.open(mysql=mysql, mongodb=mongodb))
+    return Backend(name, lambda: Platform.open(mysql=mysql, mongodb=mongodb), {"mysql": mysql, "mongodb": mongodb})
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ STORE_METHODS = {
         "drop_index",
     ],
     "rows.journal": ["raise_revisions"],
-    "documents": ["create_collection", "drop_collection", "create_index", "unset_field"],
+    "documents": ["create_collection", "drop_collection", "create_index", "drop_index", "unset_field"],
 }  # fmt: skip
 
 
@@ -73,6 +73,8 @@ CHANGES: dict[str, tuple[Callable[[Platform], object], dict[str, object] | None]
         {**ROW, "level": 3},
     ),
     "index": (lambda platform: platform.add_index("card", Index(["name"])), ROW),
+    "drop index in mysql": (lambda platform: platform.drop_index("card", Index(["name"])), ROW),
+    "drop index in mongodb": (lambda platform: platform.drop_index("card", Index(["doc"])), ROW),
     "drop in mysql": (
         lambda platform: platform.drop_column("card", "name"),
         {name: value for name, value in ROW.items() if name != "name"},
@@ -90,11 +92,17 @@ CHANGES: dict[str, tuple[Callable[[Platform], object], dict[str, object] | None]
 }
 
 
+def _indexes(change: str) -> list[Index]:
+    return [Index(["name"]), Index(["doc"])] if change.startswith("drop index") else [Index(["doc"])]
+
+
 def _steps(change: str) -> int:
     return {
         "create": 5,
         "add": 4,
         "index": 3,
+        "drop index in mysql": 2,
+        "drop index in mongodb": 2,
         "drop in mysql": 4,
         "drop in mongodb": 3,
         "rename": 3,
@@ -110,7 +118,7 @@ def test_a_change_that_died_is_finished_by_calling_it_again(backend: Backend, ch
     call, expected = CHANGES[change]
     with backend.open() as dying:
         if change != "create":
-            dying.create_table("card", COLUMNS, flag=1, extra=True, indexes=[Index(["doc"])])
+            dying.create_table("card", COLUMNS, flag=1, extra=True, indexes=_indexes(change))
             dying.write("card", ROW)
         calls = _die_at(dying, step)
         with pytest.raises(Killed):
@@ -141,7 +149,7 @@ def test_the_steps_are_all_of_them(backend: Backend, change: str) -> None:
     """A new step must be killed at, too."""
     with backend.open() as platform:
         if change != "create":
-            platform.create_table("card", COLUMNS, flag=1, extra=True, indexes=[Index(["doc"])])
+            platform.create_table("card", COLUMNS, flag=1, extra=True, indexes=_indexes(change))
         calls = _die_at(platform, 1000)
         CHANGES[change][0](platform)
         assert len(calls) == _steps(change), calls

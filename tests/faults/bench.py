@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pymysql
 
@@ -160,6 +160,7 @@ class Bench:
         return self.settled(what, dict.fromkeys(state, NEXT))
 
 
+WriteConcern: TypeAlias = Literal["majority"] | int
 Circumstance: TypeAlias = Callable[[Bench], None]
 """Puts the databases into a state in which an operation takes other steps."""
 
@@ -173,11 +174,17 @@ class Stuck(Exception):
 
 
 @contextlib.contextmanager
-def bench(mysql: str, mongodb: str) -> Iterator[Bench]:
+def bench(mysql: str, mongodb: str, *, write_concern: WriteConcern = 1) -> Iterator[Bench]:
     """On empty databases. Nobody waits for a lock for longer than a second."""
     config = stores(mysql, mongodb)
     assert config.mysql is not None
-    config = replace(config, mysql=replace(config.mysql, lock_wait_timeout=1), journal=JournalConfig(reaper=False))
+    assert config.mongodb is not None
+    config = replace(
+        config,
+        mysql=replace(config.mysql, lock_wait_timeout=1),
+        mongodb=replace(config.mongodb, write_concern=write_concern),
+        journal=JournalConfig(reaper=False),
+    )
     with plain(mysql, mongodb) as servers:
         made = Bench(config, servers)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from crm_model import Crm, install
 from platform_store import PlatformStoreError
 from tests.contract.crm import make
-from tests.faults.bench import Around, Bench, Stuck, bench
+from tests.faults.bench import Around, Bench, Stuck, WriteConcern, bench
 from tests.faults.child import Work
 from tests.faults.steps import Stop
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
@@ -32,12 +32,18 @@ class CrmOperation:
 
 
 @contextlib.contextmanager
-def crm_bench(sql_url: str, mongodb_url: str, tables: Sequence[str]) -> Iterator[Bench]:
-    """On empty databases with these tables of the CRM, those of customers and the audit log among them."""
+def crm_bench(
+    sql_url: str, mongodb_url: str, tables: Sequence[str], *, write_concern: WriteConcern = 1
+) -> Iterator[Bench]:
+    """On empty databases with these tables of the CRM, those of customers and the audit log among them.
+
+    ``write_concern``: "majority" for services that bring the journal to MongoDB themselves: otherwise it depends on how
+    soon a majority has the documents whether they bring them once or twice.
+    """
     with (
         fresh_sql_database(sql_url) as sql,
         fresh_mongodb_database(mongodb_url) as mongodb,
-        bench(sql, mongodb) as made,
+        bench(sql, mongodb, write_concern=write_concern) as made,
     ):
         install(made.watcher, tables)
         make.customer(Crm(made.watcher, 1))  # the first write of all takes steps of its own

@@ -79,7 +79,7 @@ ROUND_TRIPS = {
     "drop_table": (18, 3),  # 7 of them to connect
     "read_collection": (1, 1),
     "verify": (13, 6),
-    "move_column to MongoDB, 2,000 rows more": (60, 7),
+    "move_column to MongoDB, 2,000 rows more": (60, 8),
     "move_column to MySQL, 2,000 rows more": (60, 8),
     "CRM: log_visit": (12, 3),
     "CRM: timeline": (2, 1),

@@ -22,13 +22,16 @@ from tests.faults.conftest import Proxied
 from tests.faults.crm_crash import READS, CrmOperation, crm_bench, crm_killed_everywhere
 from tests.faults.crm_operations import serve
 
+AWAY = 3.0
+"""Seconds after which a server that refuses connections is given up."""
 TABLES = ("audit_log", "stock_move", *dict.fromkeys(link.model.table for link in links_to("customer")))
 WRITTEN = ("customer", "activity", "contact", "task", "vip_card", "sales_order", "audit_log")
 
 
 @pytest.fixture(scope="module", params=["mysql", "mariadb"])
 def shared(request: pytest.FixtureRequest, mongodb_url: str) -> Iterator[Bench]:
-    with crm_bench(request.getfixturevalue(f"{request.param}_url"), mongodb_url, TABLES) as made:
+    sql_url = request.getfixturevalue(f"{request.param}_url")
+    with crm_bench(sql_url, mongodb_url, TABLES, write_concern="majority") as made:
         yield made
 
 
@@ -98,8 +101,11 @@ def test_mongodb_is_away_when_a_purge_has_committed(proxied: Proxied) -> None:
     """What MongoDB holds is not erased yet, and the purge says so until it is."""
     secret = "zqsecret"
     backend = Backend("real", proxied.open, {"mysql": proxied.direct.mysql_url, "mongodb": proxied.direct.mongodb_url})
-    config = replace(proxied.config(), journal=JournalConfig(reaper=False))
-    with Platform.open(config) as platform:
+    patient, impatient = (
+        replace(config, journal=JournalConfig(reaper=False))
+        for config in (proxied.config(), proxied.config(selection=AWAY))
+    )
+    with Platform.open(patient) as platform:
         install(platform, TABLES)
         crm = Crm(platform, 1)
         customer = make.row(crm, Customer, secret)
@@ -111,13 +117,14 @@ def test_mongodb_is_away_when_a_purge_has_committed(proxied: Proxied) -> None:
         proxied.mongodb.cut_all()
 
     with steps.install(steps.OwnThread(steps.At("rows.transaction.commit:after", go))):
-        platform = Platform.open(config)
+        platform = Platform.open(impatient)
     with platform:
         purged = Crm(platform, 1).purge(customer.id)
         assert (purged.complete, purged.rows["activity"]) == (False, 1)
         assert Crm(platform, 1).find(Activity, {"customer_id": customer.id}, archived=True) == []
         assert {place.split()[0] for place in raw.places(backend, [secret])} == {"collection"}
-        proxied.mongodb.accept()
+    proxied.mongodb.accept()
+    with Platform.open(patient) as platform:
         again = Crm(platform, 1).purge(customer.id)
         assert (again.complete, again.rows) == (True, {})
         assert raw.places(backend, [secret]) == []

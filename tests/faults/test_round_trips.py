@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from tests.faults.operations import COLUMNS, OLD, ROWS_READ, row
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
 
 NOW = datetime(2025, 6, 1, 9)
+TIMES = 3
+"""How often each is counted."""
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +69,21 @@ def a_table(made: Bench, name: str, rows: int) -> Iterator[None]:
 def test_of_a_whole_table(made: Bench, name: str) -> None:
     with a_table(made, "first", ROWS_READ), a_table(made, "second", ROWS_READ):
         WHOLE[name]("first")(made.watcher)
-        assert round_trips(lambda: WHOLE[name]("second")(made.watcher)) == ROUND_TRIPS[name]
+        assert (
+            fewest(round_trips(lambda: WHOLE[name]("second")(made.watcher)) for _ in range(TIMES)) == ROUND_TRIPS[name]
+        )
 
 
 @pytest.mark.parametrize("name", MOVES)
 def test_of_a_move(made: Bench, name: str) -> None:
     """What four pages more cost: beginning and ending a move is the same for any table."""
-    counted = []
-    for rows in (100, 2100):
-        with a_table(made, "moved", rows):
-            counted.append(round_trips(lambda: MOVES[name](made.watcher)))
-    few, many = counted
-    mysql, mongodb = ROUND_TRIPS[name]
-    more = (many[0] - few[0], many[1] - few[1])
-    assert mysql * 0.75 <= more[0] <= mysql * 1.25  # a busy machine makes it look around once more often
-    assert mongodb * 0.5 <= more[1] <= mongodb * 1.5
+    few, many = (fewest(_of_a_move(made, name, rows) for _ in range(TIMES)) for rows in (100, 2100))
+    assert (many[0] - few[0], many[1] - few[1]) == ROUND_TRIPS[name]
+
+
+def _of_a_move(made: Bench, name: str, rows: int) -> tuple[int, int]:
+    with a_table(made, "moved", rows):
+        return round_trips(lambda: MOVES[name](made.watcher))
 
 
 SERVICES: Mapping[str, Callable[[Crm, Any], object]] = {
@@ -105,13 +108,19 @@ def _customer(cust_no: str) -> Customer:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_of_a_service(made: Bench, crm: Crm, name: str) -> None:
-    customers = [crm.add(_customer(f"{name}-{number}")).id for number in range(2)]
+    customers = [crm.add(_customer(f"{name}-{number}")).id for number in range(1 + TIMES)]
     for customer in customers:
         for number in range(3):
             crm.log_visit(customer, summary=f"第{number}次")
     made.recover()
     SERVICES[name](crm, customers[0])
-    assert round_trips(lambda: SERVICES[name](crm, customers[1])) == ROUND_TRIPS[name]
+    assert fewest(round_trips(partial(SERVICES[name], crm, one)) for one in customers[1:]) == ROUND_TRIPS[name]
+
+
+def fewest(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Of several times: now and then a connection is opened, or the witness's ceiling raised, for many operations."""
+    mysql, mongodb = zip(*counts, strict=True)
+    return min(mysql), min(mongodb)
 
 
 def round_trips(work: Callable[[], object]) -> tuple[int, int]:

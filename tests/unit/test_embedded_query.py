@@ -368,3 +368,16 @@ def test_a_result_is_of_one_moment(store: EmbeddedStore, table: Association) -> 
             transaction.delete(table, [(1,), (2,), (3,)])
             transaction.commit()
         assert list(cursor) == [(1,), (2,), (3,)]
+
+
+def test_a_result_that_was_read_in_part_is_in_nobodys_way(store: EmbeddedStore, table: Association) -> None:
+    """Its connection is the next query's, whose functions SQLite takes only where no statement is running."""
+    with store.rows.transaction() as transaction:
+        transaction.insert(table, [new_row(table, {**ROWS[0], "id": number}) for number in range(10, 2010)])
+        transaction.commit()
+    rows = []
+    for _ in range(3):
+        with contextlib.closing(store.rows.query("SELECT id FROM t", None, {"t": table})) as cursor:
+            rows.append(iter(cursor))  # kept for longer than its cursor
+            next(rows[-1])
+    assert answer(store, table, "SELECT COUNT(*) FROM t")[1] == [(2003,)]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from griffe import Class, Docstring, DocstringSectionKind, Function, Module
 
+from crm_model import CrmError, InvalidInput, NotFound, NotPermitted, Refused, codes
 from tools.reference.library import exported
 from tools.reference.python import Reader, members
-from tools.reference.text import Anchors, page
+from tools.reference.text import Anchors, page, table
 
 NAME: Final = "errors.md"
 _TO_DO: Final = "What to do: "
+CODES: Final[Mapping[type[CrmError], Sequence[codes.Code]]] = {
+    CrmError: codes.OTHER,
+    NotFound: codes.NOT_FOUND,
+    NotPermitted: codes.NOT_PERMITTED,
+    Refused: codes.REFUSED,
+    InvalidInput: codes.INVALID,
+}
+"""What each error's code may be."""
 
 
 def write(library: Module, crm: Module, anchors: Anchors) -> str:
@@ -50,9 +59,15 @@ def _blocks(errors: Mapping[str, Class], packages: Mapping[str, Module], anchors
     yield "\n".join(_tree(errors, "Exception", 0))
     for name, found in errors.items():
         yield from reader.class_(found, name, ())
+        yield from (_codes(known) for error, known in CODES.items() if error.__name__ == name)
         if raised[name]:
             links = ", ".join(anchors.link(one, one) for one in raised[name])
             yield f"Named by: {links}."
+
+
+def _codes(known: Iterable[codes.Code]) -> str:
+    rows = [[f"`{one.name}`", one.meaning, ", ".join(f"`{name}`" for name in one.details)] for one in known]
+    return table(["code", "meaning", "details"], rows)
 
 
 def _tree(errors: Mapping[str, Class], base: str, depth: int) -> Iterator[str]:

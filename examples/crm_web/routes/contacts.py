@@ -6,10 +6,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
+from starlette.exceptions import HTTPException
 
 from crm_model import Crm
 from crm_model.entities import Contact, Customer, Task
-from examples.crm_web.choices import FEEDBACK_CHANNELS, FEEDBACK_KINDS, INTENTS, RIVALS_AT_ONCE, SCORES, VISIT_CHANNELS
+from examples.crm_web.choices import (
+    FEEDBACK_CHANNELS,
+    FEEDBACK_KINDS,
+    INTENTS,
+    LONGEST_NOTE,
+    RIVALS_AT_ONCE,
+    SCORES,
+    VISIT_CHANNELS,
+)
 from examples.crm_web.forms import Form
 from examples.crm_web.navigation import Pages
 from examples.crm_web.parameters import Id
@@ -85,6 +94,20 @@ def record_feedback(visit: SignedIn, customer_id: Id, form: Posted) -> Response:
         return visit.once(form, work)
     except (*REFUSALS, OutcomeUnknown) as error:
         return _feedback_page(visit, customer, form, explained(error, visit.texts))
+
+
+@router.post("/customers/{customer_id}/feedback/{feedback_id}/resolved")
+def resolve_feedback(visit: SignedIn, customer_id: Id, feedback_id: Id, form: Posted) -> Response:
+    """Marks what a customer said as dealt with, and says which task that has completed."""
+    note = form.text("note", longest=LONGEST_NOTE)
+    if form.errors:
+        raise HTTPException(400, form.errors["note"])
+    task = visit.crm.resolve_feedback(feedback_id, note).task
+    if task is None:
+        visit.tell("feedback.resolved")
+    else:
+        visit.tell("feedback.resolved_with_task", task=task.id, title=task.title)
+    return visit.go(f"/customers/{customer_id}")
 
 
 def _tell_of(visit: Visit, task: Task | None) -> None:

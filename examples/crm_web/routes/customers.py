@@ -11,7 +11,8 @@ from fastapi import APIRouter, Query, Response
 from starlette.exceptions import HTTPException
 
 from crm_model.entities import Activity, Customer, Feedback, SalesOrder
-from examples.crm_web.choices import ACTIVITY_KINDS, CUSTOMER_KINDS, STATUSES, VIP_LEVELS
+from crm_model.entities.states import FEEDBACK_CLOSED
+from examples.crm_web.choices import ACTIVITY_KINDS, CUSTOMER_KINDS, LONGEST_NOTE, STATUSES, VIP_LEVELS
 from examples.crm_web.navigation import Entry, Pages
 from examples.crm_web.parameters import Id, MaybeId
 from examples.crm_web.visit import SignedIn, Visit
@@ -98,6 +99,8 @@ def customer(
         deep=bool(before),
         kind=kind,
         kinds=ACTIVITY_KINDS,
+        closed=FEEDBACK_CLOSED,
+        longest_note=LONGEST_NOTE,
         names=_names(visit, view.customer, shown, view.open_tasks.rows),
         related=_related(visit, view.customer),
         now=visit.web.settings.clock(),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Final
 
 from fastapi import APIRouter, Response
 
-from crm_model.entities import Feedback
 from crm_model.entities.states import LOST
 from examples.crm_web import drawing, periods
 from examples.crm_web.navigation import Entry, Pages
@@ -26,8 +24,7 @@ def dashboard(visit: SignedIn) -> Response:
     """One's own tasks that are due, recent feedback; the funnel and the satisfaction for whom these are permitted."""
     crm = visit.crm
     tasks = crm.due_reminders(limit=SHOWN, assignee_id=crm.actor.operator_id)
-    reached = crm.within_reach("customer_360", crm.stream(Feedback, {}, order_by=("occurred_at DESC", "id DESC")))
-    feedback = list(islice(reached, SHOWN))
+    feedback = crm.latest_feedback(SHOWN, owner_id=visit.own)
     ids = [one.customer_id for one in feedback] + [task.customer_id for task in tasks if task.customer_id is not None]
     return visit.page(
         "dashboard.html",

@@ -44,7 +44,7 @@ class Field:
 @router.get("/duplicates")
 def duplicates(visit: SignedIn) -> Response:
     """Pairs that seem to be the same customer, and what was merged lately."""
-    pairs = list(islice(visit.crm.find_duplicates(least=LEAST), SHOWN + 1))
+    pairs = list(islice(visit.crm.find_duplicates(least=LEAST, owner_id=visit.own), SHOWN + 1))
     pairs.sort(key=lambda pair: (-pair.score, pair.customer_id, pair.other_id))
     merged = _merged_lately(visit) if visit.may("merge_customers") else []
     ids = {key for pair in pairs for key in (pair.customer_id, pair.other_id)}

@@ -84,6 +84,7 @@ def test_sales_set_what_others_approve_nowhere(crm: Crm, sales: Browser) -> None
         ({"cust_no": "x" * 33}, "This is too long."),
         ({"name": ""}, "Please fill this in."),
         ({"name": "x" * 201}, "This is too long."),
+        ({"name": "\ufdfa" * 150}, "it may have 200 characters at most."),  # one of which is searched for by eighteen
         ({"kind": "x"}, "choose one of the options"),
         ({"vip_level": "6"}, "out of range"),
         ({"credit_limit": "1.005"}, "an amount with two decimals"),

@@ -151,6 +151,30 @@ def test_feedback_that_is_refused(
     assert crm.find(Feedback, {"customer_id": customer.id}) == []
 
 
+def test_feedback_is_dealt_with(
+    crm: Crm, sales: Browser, service: Browser, sign_in: SignIn, customer: Customer, users: dict[Role, User]
+) -> None:
+    first = crm.record_feedback(customer.id, kind="投诉", channel="电话", score=1)
+    second = crm.record_feedback(customer.id, kind="建议", channel="电话", text="多开一个窗口").feedback
+    assert first.task is not None
+    address = f"/customers/{customer.id}/feedback/{first.feedback.id}/resolved"
+    assert f'action="{address}"' in sales.page(f"/customers/{customer.id}")
+    assert sales.post(address, {"note": "x" * 401}).status_code == 400
+    assert sales.post(address, {"note": make.EVIL}, token=None).status_code == 403
+    done = sales.post(address, {"note": f"已退费 {make.EVIL}"})
+    assert (done.status_code, done.headers["location"]) == (303, f"/customers/{customer.id}")
+    page = sales.page(f"/customers/{customer.id}")
+    assert f"The feedback is dealt with, and with it task {first.task.id}: 处理投诉." in page
+    assert "What was done: 已退费 " in page
+    assert ("<script>alert" in page, address in page) == (False, False)
+    assert service.post(f"/customers/{customer.id}/feedback/{second.id}/resolved", {}).status_code == 303
+    assert "The feedback is dealt with." in service.page(f"/customers/{customer.id}")
+    found = {one.id: one for one in crm.find(Feedback, {"customer_id": customer.id})}
+    assert {one.status for one in found.values()} == {"已关闭"}
+    assert found[second.id].handling == [{"at": NOW.isoformat(), "by": users[Role.SERVICE].operator_id, "note": None}]
+    assert [task.status for task in crm.find(Task, {"customer_id": customer.id})] == ["完成"]
+
+
 def test_reminders(crm: Crm, sales: Browser, manager: Browser, customer: Customer, me: int) -> None:
     def add(title: str, **columns: Any) -> Task:
         given: dict[str, Any] = {"assignee_id": me, "kind": "回访", "status": "待办", "origin": "人工", "due_at": NOW}
@@ -197,12 +221,14 @@ def test_what_a_role_may_not_do(crm: Crm, sign_in: SignIn, customer: Customer, m
     assert task is not None
     visit = {"channel": "上门", "summary": "不该有"}
     feedback = {"kind": "建议", "channel": "电话", "text": "不该有"}
+    (said,) = crm.find(Feedback, {"customer_id": other.id})
     for role, path, fields in (
         (Role.SERVICE, f"/customers/{customer.id}/visit", visit),
         (Role.SERVICE, f"/customers/{customer.id}/edit", {**make.fields(), "version": "1"}),
         (Role.SERVICE, "/new-customer", make.fields()),
         (Role.SALES, f"/customers/{other.id}/visit", visit),
         (Role.SALES, f"/customers/{other.id}/feedback", feedback),
+        (Role.SALES, f"/customers/{other.id}/feedback/{said.id}/resolved", {}),
         (Role.SALES, f"/customers/{other.id}/edit", {**make.fields(), "version": "1"}),
         (Role.SALES, f"/reminders/{task.id}/done", {}),
         (Role.SALES, f"/reminders/{task.id}/snooze", {"span": "day"}),

@@ -10,9 +10,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from crm_model import Crm
+from crm_model import Crm, Refused
 from crm_model.entities import Customer
 from examples.crm_web import Settings, create_app, drawing
+from examples.crm_web.problems import explained
 from examples.crm_web.roles import Role
 from examples.crm_web.routes.console import EXAMPLES, refused_names
 from examples.crm_web.security import HEADERS
@@ -74,6 +75,10 @@ def test_merging_and_undoing(manager: Browser, crm: Crm, same: tuple[int, int]) 
     assert stale.status_code == 409
     assert manager.post(f"/merges/{other}", {"trace_id": merged.trace_id}).status_code == 200
     assert crm.find(Customer, {"id": other})[0].merged_into is None
+    with pytest.raises(Refused) as refused:
+        crm.undo_merge(merged.trace_id)
+    assert explained(refused.value, load_texts()["en"]) == "Not done: it was undone already."
+    assert explained(refused.value, load_texts()["zh"]) == "未执行：这次合并已经撤销。"
     assert manager.get(f"/merges/{other}").headers["location"] == f"/customers/{other}"
     assert manager.post(f"/merges/{other}", {"trace_id": merged.trace_id}).status_code == 409
 

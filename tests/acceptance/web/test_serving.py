@@ -19,7 +19,7 @@ from crm_model.entities import Operator
 from examples.crm_web.__main__ import first_users, main, prepare
 from examples.crm_web.roles import Role
 from examples.crm_web.users import UsersError
-from platform_store import Platform
+from platform_store import Index, Platform
 
 ROOT = Path(__file__).parents[3]
 _LINE = re.compile(r"^  (\w+) +(\S{12}) ")
@@ -66,6 +66,14 @@ def get(address: str, cookies: httpx2.Cookies | None = None) -> httpx2.Response:
     """A page, as soon as there is somebody to answer."""
     with httpx2.Client(transport=httpx2.HTTPTransport(retries=6), cookies=cookies) as client:
         return client.get(address)
+
+
+def test_tables_of_an_older_version_are_brought_up(tmp_path: Path) -> None:
+    with Platform.embedded(tmp_path / "crm.db") as platform:
+        install(platform)
+        platform.drop_index("feedback", Index(["occurred_at"]))
+        prepare(platform, sample=False)
+        assert Index(["occurred_at"]) in platform.describe("feedback").indexes
 
 
 def test_it_serves_and_ends(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 
+from crm_model import codes
 from examples.crm_web import texts
 from examples.crm_web.templating import TEMPLATES
 from examples.crm_web.texts import LANGUAGES, load_texts, preferred
@@ -40,6 +41,13 @@ def test_every_text_that_is_named_is_there() -> None:
         for key in re.findall(r'"([a-z_]+\.[a-z_0-9]+)"', path.read_text(encoding="utf-8")):
             if key.split(".")[0] in sections and not key.endswith((".html", ".css", ".yaml")):
                 assert key in keys, (path.name, key)
+
+
+def test_reasons_are_codes_of_the_crm_and_say_what_comes_with_them() -> None:
+    details = {one.name: set(one.details) for one in (*codes.REFUSED, *codes.INVALID)}
+    for key, text in load_texts()["en"].items():
+        if key.startswith("reason."):
+            assert _places(text) <= details[key.removeprefix("reason.")], key
 
 
 def test_no_text_is_left_over() -> None:

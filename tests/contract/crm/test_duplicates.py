@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -138,6 +139,52 @@ def test_the_policy_is_asked_for_both(crm: Crm) -> None:
         clerk.find_duplicates(other.id)
     with pytest.raises(NotPermitted):
         clerk.acting(3).find_duplicates()
+
+
+def test_those_of_one_owner_are_found_among_their_customers(crm: Crm, sampled: sample.Sample) -> None:
+    everything, of_one = list(crm.find_duplicates(least=0)), 0
+    for owner in range(1, 41):
+        own = {customer.id for customer in crm.find(Customer, {"owner_id": owner})}
+        expected = [pair for pair in everything if own.issuperset((pair.customer_id, pair.other_id))]
+        assert list(crm.find_duplicates(least=0, owner_id=owner)) == expected
+        of_one += len(expected)
+    assert 10 < of_one < len(everything), "most pairs of the sample are of two owners"
+    assert list(crm.find_duplicates(owner_id=999)) == []
+
+
+def test_of_one_owner_too_a_crowd_is_everybody(crm: Crm) -> None:
+    phone = "400 777 0002"
+    one, other = (make.customer(crm, phone=phone, owner_id=3, name=f"总机{number}") for number in range(2))
+    mine = [Duplicate(one.id, other.id, (PHONE,), 70)]
+
+    def found(**options: Any) -> list[Duplicate]:
+        return [pair for pair in crm.find_duplicates(owner_id=3, **options) if pair.customer_id == one.id]
+
+    assert found() == mine == found(customer_id=one.id)
+    for _ in range(CROWD - 1):
+        make.customer(crm, phone=phone, owner_id=4)
+    assert found() == []
+    crm.edit(Customer, other.id, name=one.name)
+    assert found() == [Duplicate(one.id, other.id, (PHONE, NAME), 85)]
+
+
+def test_many_pairs_take_few_requests(crm: Crm, sampled: sample.Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("read", "read_many", "find"):
+        monkeypatch.setattr(crm.platform, name, _noted(asked, name, getattr(crm.platform, name)))
+    assert len(list(crm.find_duplicates())) >= 91
+    assert asked.count("read_many") <= 9, "1, 2, 4 ... pairs at a time"
+    asked.clear()
+    mine = list(crm.find_duplicates(owner_id=1))
+    assert asked.count("find") <= 2 + 3 * len(mine), "a page or two of the owner's own, and whether it is a crowd"
+
+
+def _noted(asked: list[str], name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*arguments: Any, **options: Any) -> Any:
+        asked.append(name)
+        return call(*arguments, **options)
+
+    return noted
 
 
 def test_what_is_asked_for_is_checked_at_once(crm: Crm) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from crm_model import Crm, Upgrade, fill_derived, install, upgrade
+from crm_model import Crm, InvalidInput, Upgrade, fill_derived, install, upgrade
 from crm_model.column import From
 from crm_model.entities import Contact, Operator
 from crm_model.names import name_key
@@ -185,3 +185,12 @@ def test_several_at_a_time(backend: Backend) -> None:
         assert {words for done in results for words in done.left} == {ELSEWHERE, *WITHOUT_VALUE}
         assert upgrade(platform, [*TABLES, "gift"]) == replace(NOTHING, left=WITHOUT_VALUE)
         assert older.kept(platform, before)
+
+
+def test_a_name_of_no_entity_is_told(platform: Platform) -> None:
+    for call in (install, upgrade, fill_derived):
+        with pytest.raises(
+            InvalidInput, match=r"tables: there is no entity 'contcat', 'ticket_'; there are operator, "
+        ):
+            call(platform, ["contact", "contcat", "ticket_"])
+    assert platform.tables() == []
