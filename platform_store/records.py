@@ -361,12 +361,13 @@ class Recovered:
     """What ``recover`` did.
 
     Attributes:
-        confirmed: entries that left the journal, since MongoDB has their documents for good.
-        remaining: entries that are still there.
+        confirmed: entries whose documents MongoDB has for good since: they left the journal, or are kept.
+        remaining: entries that are still there and wait; those that stay for a backup are ``kept``.
         set_aside: those of them that MongoDB refuses: how many, by its error code.
         withdrawn: bulk writes that never committed and were undone in MongoDB.
         committed: whether the operation asked for is written; None if unknown, or where none was asked for.
         diverged: for each table, how many documents are of writes that a restored MySQL has lost.
+        kept: entries that MongoDB has confirmed, and that stay for a backup that is being taken.
     """
 
     confirmed: int
@@ -375,6 +376,7 @@ class Recovered:
     withdrawn: int = 0
     committed: bool | None = None
     diverged: Mapping[str, int] = field(default_factory=dict)
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ class Recovery:
             withdrawn=withdrawn,
             committed=committed,
             diverged={} if lost is None else self._diverged(lost),
+            kept=backlog.kept,
         )
 
     def _diverged(self, lost: Witness) -> dict[str, int]:

@@ -71,6 +71,8 @@ def shown(value: object) -> str:
     """A value of a column as it is; JSON as JSON."""
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "auto" if value.microsecond % 1000 or not value.microsecond else "milliseconds")
     return "NULL" if value is None else str(value)
 
 

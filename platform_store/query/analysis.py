@@ -81,6 +81,8 @@ class Analysis:
     tree: exp.Query
     references: tuple[Reference, ...]
     associations: Mapping[str, Association] = field(repr=False)
+    loose_names: frozenset[str] = frozenset()
+    """Words, folded, that may be columns, and that the parser has not found to be any."""
 
     @cached_property
     def staged(self) -> tuple[Reference, ...]:
@@ -157,7 +159,7 @@ class _Analyser:
         tables = [(table, association) for table in named_tables(self._tree) if (association := self._logical(table))]
         references = [self._reference(number, *named) for number, named in enumerate(tables)]
         ordered = tuple(sorted(references, key=lambda reference: reference.start))
-        analysis = Analysis(self._statement, self._tree, ordered, self._associations)
+        analysis = Analysis(self._statement, self._tree, ordered, self._associations, frozenset(self._may_be_columns))
         self._check(analysis)
         return analysis
 
@@ -222,7 +224,7 @@ class _Analyser:
                 self._check_reference(reference)
                 self._check_having(reference)
         if analysis.staged:
-            self._check_functions(analysis)
+            self._check_functions()
 
     def _check_tables_found(self, name: str, association: Association) -> None:
         if association.document_only and fold(name) in self._may_be_tables:
@@ -252,21 +254,12 @@ class _Analyser:
             if not column.table and aliases[fold(column.name)] > 1:
                 raise NotSupported(f"HAVING over {column.name!r}, an alias that is there twice,")
 
-    def _check_functions(self, analysis: Analysis) -> None:
+    def _check_functions(self) -> None:
         for word in self._statement.words:
             if word.name in _REFUSED_WITH_DOCUMENTS and word.before_parenthesis:
                 raise NotSupported(f"{_REFUSED_WITH_DOCUMENTS[word.name]}() in a query over document columns")
-            if word.name == "find_in_set" and any(_has_set(one.association) for one in analysis.staged):
-                raise NotSupported(
-                    "FIND_IN_SET() in a query over document columns of a table with a SET column",
-                    "is not supported: MySQL takes another way there",
-                )
             if word.name == "table" and word.keyword:
                 raise NotSupported("TABLE in a query over document columns", "is not supported: write SELECT * FROM")
-
-
-def _has_set(association: Association) -> bool:
-    return any(column.type.base == "SET" for column in association.columns)
 
 
 def named_tables(tree: exp.Query) -> Iterator[exp.Table]:

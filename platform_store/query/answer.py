@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -13,16 +14,20 @@ from platform_store.association import Association
 from platform_store.config import QueryConfig
 from platform_store.errors import PlatformStoreError, TransientError, Unavailable
 from platform_store.query.analysis import Analysis, Reference
+from platform_store.query.apart import kept_apart
 from platform_store.query.filters import document_condition
+from platform_store.query.groups import Grouping, grouped_references
 from platform_store.query.headings import groupings, headings, hints, spellings, table_arguments
 from platform_store.query.limits import Alarm, AlarmedCursor, Spending
+from platform_store.query.partial import Ungrouped, is_worth, stage_groups
 from platform_store.query.plan import QueryPlan, SourcePlan
 from platform_store.query.reduce import derived
 from platform_store.query.restrict import Restriction
 from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.stage import Sources, Stager, TooMuch
-from platform_store.query.text import Edit
-from platform_store.stores.base import Cursor, NotGrouped, RowStore
+from platform_store.query.text import Edit, identifier
+from platform_store.query.verdict import written
+from platform_store.stores.base import Cursor, RowStore
 from platform_store.stores.documents import DocumentStore
 from platform_store.stores.scratch import DocumentSnapshot, QuerySession, Scratch
 
@@ -39,6 +44,7 @@ class Report:
         self.unchanged = True
         self.sources: tuple[SourcePlan, ...] = ()
         self.in_mysql: tuple[str, ...] = ()
+        self.ungrouped = ""  # why MongoDB was not to group a reference, though the statement would have allowed it
         self.steps: dict[str, float] = {}
         self._began = self._last = time.perf_counter()
 
@@ -70,14 +76,21 @@ class Answering:
         limits: QueryConfig,
         report: Report,
         *,
+        began: float,
         hopeful: bool,
+        loosely: bool,
     ):
-        """``hopeful``: this is the first attempt, and nothing is likely to have moved."""
+        """``began``: see :class:`Spending`. ``hopeful``: this is the first attempt; nothing is likely to have moved.
+
+        ``loosely``: it is known that MySQL accepts the groups of the statement. Where the report says why nothing is
+        grouped, nothing is.
+        """
         self._rows, self._documents, self._analysis, self._known = rows, documents, analysis, known
         self._values, self._report = values, report
-        self._mariadb, self._hopeful = rows.mariadb, hopeful
-        self._spending = Spending(limits)
+        self._mariadb, self._hopeful, self._loosely = rows.mariadb, hopeful, loosely
+        self._spending = Spending(limits, began)
         self._scratches: dict[tuple[int, int], Scratch] = {}
+        self._groupings: Mapping[int, Grouping] = {}
 
     def run(self, *, whole: bool = False) -> Cursor:
         """``whole``: the time allowed is for reading the rows, too, not only for getting the first one."""
@@ -88,7 +101,7 @@ class Answering:
             undo.callback(alarm.stop)
             try:
                 cursor = self._answer(session)
-            except PlatformStoreError:
+            except (PlatformStoreError, Ungrouped):
                 if alarm.rung:
                     raise self._spending.timed_out() from None
                 raise
@@ -103,36 +116,26 @@ class Answering:
             self._stage(session)
         else:
             session.begin(self._tables(self._analysis.references))
-        parameters = list(self._analysis.statement.parameters(lambda name: _written(session, self._values[name])))
+        parameters = list(self._analysis.statement.parameters(lambda name: written(session, self._values[name])))
         statement = self._statement(parameters)
-        cursor = self._streamed(session, statement)
+        cursor = session.stream(statement, loosely=self._loosely)
         if self._analysis.staged:
-            cursor.columns = headings(self._analysis, cursor.columns, parameters)
+            cursor.columns = headings(self._analysis, cursor.columns, parameters, self._regrouped())
         self._report.step("first row")
         if self._analysis.staged:
             self._report.statement, self._report.unchanged = statement, False
         return cursor
 
-    def _streamed(self, session: QuerySession, statement: str) -> Cursor:
-        try:
-            return session.stream(statement)
-        except NotGrouped:
-            if not self._analysis.staged:
-                raise
-            # Under a WHERE that is never true, MySQL forgets by what a row's columns depend on its key in the derived
-            # table. Where there is no row at all, no value is undefined either.
-            cursor = session.stream(statement, loosely=True)
-            if next(iter(cursor), None) is not None:
-                raise
-            return cursor
-
     def _stage(self, session: QuerySession) -> None:
         """Fills the scratch tables."""
         wanted = _copies(self._analysis, self._mariadb)
         prefix = f"platform_store_q{os.urandom(4).hex()}_"
+        self._groupings = self._chosen(wanted)
         for place, copy in enumerate(wanted):
-            reference = copy.reference
-            scratch = Scratch(f"{prefix}{place}", reference.association, reference.columns)
+            reference, name = copy.reference, f"{prefix}{place}"
+            grouping = self._groupings.get(reference.number)
+            columns = reference.columns if grouping is None else grouping.columns(name)
+            scratch = Scratch(name, reference.association, columns, grouped=grouping is not None)
             self._scratches[reference.number, copy.number] = scratch
         session.create(list(self._scratches.values()))
         self._report.step("scratch tables")
@@ -148,8 +151,43 @@ class Answering:
 
     def _fill(self, sources: Sources, scratches: Mapping[int, Scratch]) -> None:
         stager = Stager(sources, self._known, self._spending, mariadb=self._mariadb)
-        stager.run(self._analysis.staged, scratches)
-        self._report.sources = tuple(stager.plans.values())
+        stager.run([one for one in self._analysis.staged if one.number not in self._groupings], scratches)
+        groups = [
+            stage_groups(sources, grouping, scratches[number], self._spending)
+            for number, grouping in self._groupings.items()
+        ]
+        ungrouped = f"; not by groups: {self._report.ungrouped}" if self._report.ungrouped else ""
+        others = [replace(plan, why=f"{plan.why}{ungrouped}") for plan in stager.plans.values()]
+        self._report.sources = (*others, *groups)
+
+    def _chosen(self, wanted: Sequence[Copy]) -> Mapping[int, Grouping]:
+        """The references that MongoDB is to group."""
+        if self._report.ungrouped:
+            return {}
+        copied = {copy.reference.number for copy in wanted if copy.number}
+        chosen: dict[int, Grouping] = {}
+        for number, grouping in _groupings(self._analysis).items():
+            if number in copied or self._known[number].in_mysql:
+                continue
+            condition, _ = document_condition(self._known[number], mariadb=self._mariadb)
+            try:
+                with self._documents.latest() as documents:
+                    reason = is_worth(documents, grouping, condition)
+            except Unavailable:
+                return {}  # rows that need no document of MongoDB's are answered all the same
+            if reason:
+                self._report.ungrouped = reason
+            else:
+                chosen[number] = grouping
+        return chosen
+
+    def _regrouped(self) -> list[Edit]:
+        """The aggregates over groups of MongoDB's."""
+        return [
+            edit
+            for number, grouping in self._groupings.items()
+            for edit in grouping.edits(self._scratches[number, 0].name)
+        ]
 
     def _looked_up(self, session: QuerySession, scratches: Mapping[int, Scratch]) -> bool:
         """Whether all the documents are had by one look-up, for which MongoDB need not fix a moment."""
@@ -188,13 +226,15 @@ class Answering:
 
     def _statement(self, parameters: Sequence[Edit]) -> str:
         names = self._analysis.statement.names
-        apart = self._mariadb and bool({"over", "rollup"} & names)
+        apart = kept_apart(self._analysis, mariadb=self._mariadb)
 
         def source(copy: Copy) -> str:
             scratch = self._scratches[copy.reference.number, copy.number]
-            return derived(copy.reference, scratch, names=names, apart=apart)
+            if scratch.grouped:
+                return identifier(scratch.name)
+            return derived(copy.reference, scratch, names=names, apart=copy.reference.number in apart)
 
-        edits = [*parameters, *_edits(self._analysis, self._mariadb)]
+        edits = [*parameters, *_edits(self._analysis, self._mariadb), *self._regrouped()]
         if not self._analysis.staged:
             return self._analysis.statement.written(edits)
         return rewritten(self._analysis, source, edits, reopens=self._mariadb)
@@ -209,17 +249,13 @@ def _edits(analysis: Analysis, mariadb: bool) -> Sequence[Edit]:
 
 
 @lru_cache(maxsize=256)
+def _groupings(analysis: Analysis) -> Mapping[int, Grouping]:
+    return grouped_references(analysis)
+
+
+@lru_cache(maxsize=256)
 def _copies(analysis: Analysis, mariadb: bool) -> Sequence[Copy]:
     return copies(analysis, reopens=mariadb)
-
-
-def _written(session: QuerySession, value: object) -> str:
-    """A parameter as SQL; a list stands in parentheses."""
-    if isinstance(value, list | tuple):
-        return f"({','.join(_written(session, item) for item in value)})"
-    if isinstance(value, bytes | bytearray):
-        return f"X'{value.hex()}'"  # as PyMySQL writes it in a statement; its text for a value alone has a prefix
-    return session.literal(value)
 
 
 def _removed(session: QuerySession, tables: Sequence[Association]) -> tuple[int, list[set[int]]]:

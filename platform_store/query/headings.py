@@ -8,7 +8,7 @@ a bare name in GROUP BY means, and what JSON_TABLE takes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlglot import exp
@@ -46,12 +46,13 @@ def spellings(analysis: Analysis) -> Iterator[Edit]:
 def groupings(analysis: Analysis) -> Iterator[Edit]:
     """The table's name before each bare column of GROUP BY, or of a window, that is an alias as well.
 
-    Of a table MySQL then takes the column, of a derived table the alias (seen on 9.7; MariaDB always the column).
+    Of a table MySQL then takes the column, of a derived table the alias (seen on 9.7; MariaDB always the column). Of a
+    column that NATURAL or USING makes one of two, MySQL always takes the alias.
     """
     for select in analysis.tree.find_all(exp.Select):
         aliases = {fold(item.alias) for item in select.expressions if isinstance(item, exp.Alias)}
         for item in _grouping(select):
-            if item.table or fold(item.name) not in aliases:
+            if item.table or fold(item.name) not in aliases or _is_joined(select, item.name):
                 continue
             sources = [one for one in analysis.references if one.select is select and one.has(item.name)]
             if len(sources) == 1 and sources[0].staged:
@@ -59,18 +60,43 @@ def groupings(analysis: Analysis) -> Iterator[Edit]:
                 yield Edit(start, start, f"{identifier(sources[0].alias)}.")
 
 
-def table_arguments(analysis: Analysis) -> Iterator[Edit]:
-    """COALESCE around each bare column of which a JSON_TABLE is made, which changes nothing.
+def _is_joined(select: exp.Select, name: str) -> bool:
+    """Whether a column of the name is one of two tables'."""
+    return any(
+        join.args.get("method") == "NATURAL"
+        or any(fold(one.name) == fold(name) for one in join.args.get("using") or ())
+        for join in select.find_all(exp.Join)
+        if join.find_ancestor(exp.Select) is select
+    )
 
-    MySQL 9.7 has no such column where a derived table has been merged: error 1210. (MariaDB has.)
+
+def table_arguments(analysis: Analysis) -> Iterator[Edit]:
+    """COALESCE around each bare column of ours of which a JSON_TABLE is made, which changes nothing.
+
+    MySQL 9.7 has no such column where a derived table has been merged: error 1210. (MariaDB has.) Of the statement's
+    own derived tables it says so, too.
     """
     for table in analysis.tree.find_all(exp.JSONTable):
         column = table.this
-        if isinstance(column, exp.Column) and isinstance(column.this, exp.Identifier):
+        if isinstance(column, exp.Column) and isinstance(column.this, exp.Identifier) and _is_ours(analysis, column):
             first = column.args.get("table") or column.this
             start = analysis.statement.place(first.meta["start"])
             end = analysis.statement.place(column.this.meta["end"]) + 1
             yield from (Edit(start, start, "COALESCE("), Edit(end, end, ")"))
+
+
+def _is_ours(analysis: Analysis, column: exp.Column) -> bool:
+    """Whether a column may be that of a staged reference."""
+    select = column.find_ancestor(exp.Select)
+    while select is not None:
+        sources = {fold(one.alias_or_name) for one in select.find_all(exp.Table, exp.Subquery, exp.Lateral)}
+        for one in analysis.staged:
+            if one.select is select and one.has(column.name) and fold(column.table) in ("", fold(one.alias)):
+                return True
+        if fold(column.table) in sources:
+            return False
+        select = select.find_ancestor(exp.Select)
+    return False
 
 
 def hints(analysis: Analysis) -> Iterator[Edit]:
@@ -94,26 +120,40 @@ def _grouping(select: exp.Select) -> Iterator[exp.Column]:
     return (item for item in items if isinstance(item, exp.Column))
 
 
-def headings(analysis: Analysis, found: Sequence[str], parameters: Sequence[Edit]) -> tuple[str, ...]:
-    """The names that the user's own text gives. ``found``: those of the result; ``parameters`` fill placeholders."""
+def headings(
+    analysis: Analysis, found: Sequence[str], parameters: Sequence[Edit], others: Iterable[Edit] = ()
+) -> tuple[str, ...]:
+    """The names that the user's own text gives.
+
+    ``found``: those of the result; ``parameters`` fill placeholders; ``others``: what else was changed.
+    """
     names = list(found)
-    for place, text in _texts(analysis, parameters).items():
+    for place, text in _texts(analysis, parameters, others).items():
         if -len(names) <= place < len(names):
             names[place] = text
     return tuple(names)
 
 
-def _texts(analysis: Analysis, parameters: Sequence[Edit]) -> Mapping[int, str]:
-    """The text of items in which something was changed, by their place from the left, or from the right."""
+def items_are_known(analysis: Analysis) -> bool:
+    """Whether the names can be given at all."""
+    first = _first(analysis)
+    return first is not None and len(first.expressions) == len(list(_items(analysis.statement)))
+
+
+def _first(analysis: Analysis) -> exp.Select | None:
     first: exp.Expr = analysis.tree
     while isinstance(first, exp.SetOperation | exp.Subquery):
         first = first.this
-    if not isinstance(first, exp.Select):
+    return first if isinstance(first, exp.Select) else None
+
+
+def _texts(analysis: Analysis, parameters: Sequence[Edit], others: Iterable[Edit]) -> Mapping[int, str]:
+    """The text of items in which something was changed, by their place from the left, or from the right."""
+    first = _first(analysis)
+    if first is None or not items_are_known(analysis):
         return {}
     items, spans = first.expressions, list(_items(analysis.statement))
-    if len(items) != len(spans):
-        return {}
-    changed = {edit.start for edit in (*groupings(analysis), *table_arguments(analysis))}
+    changed = {edit.start for edit in (*groupings(analysis), *table_arguments(analysis), *others)}
     changed |= {one.start for one in analysis.staged}
     stars = [place for place, item in enumerate(items) if item.is_star and not isinstance(item, exp.Count)]
     texts = {}

@@ -15,9 +15,10 @@ from platform_store.stores.base import Cursor
 class Spending:
     """Counts what one query stages. Raises LimitExceeded once it is too much, naming the table and what would help."""
 
-    def __init__(self, limits: QueryConfig):
+    def __init__(self, limits: QueryConfig, began: float):
+        """``began``: when the query did, by ``time.monotonic()``; there may have been attempts before this one."""
         self._limits = limits
-        self._began = time.monotonic()
+        self._began = began
         self.rows = self.bytes = 0
 
     def add(self, association: Association, rows: int, size: int) -> None:

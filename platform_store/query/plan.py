@@ -18,7 +18,8 @@ class SourcePlan:
         pushed_to_mysql: the conditions that MySQL was asked for; "" where all rows were.
         pushed_to_mongodb: the conditions that MongoDB was asked for; "" where all documents were.
         narrowed_by: the other references, by alias, whose rows decided which rows of this one matter.
-        way: "keys" (MySQL's keys, looked up in MongoDB) or "scan" (the collection is read).
+        way: "keys" (MySQL's keys, looked up in MongoDB), "scan" (the collection is read) or "groups" (MongoDB groups
+            the documents, and MySQL its groups).
         why: what made it the cheaper one.
         estimated_rows: rows that were expected to be fetched.
         staged_rows: rows that went to the scratch table.
@@ -32,7 +33,7 @@ class SourcePlan:
     pushed_to_mysql: str
     pushed_to_mongodb: str
     narrowed_by: tuple[str, ...]
-    way: Literal["keys", "scan"]
+    way: Literal["keys", "scan", "groups"]
     why: str
     estimated_rows: int
     staged_rows: int

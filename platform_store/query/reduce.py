@@ -111,8 +111,7 @@ def derived(reference: Reference, scratch: Scratch, *, names: frozenset[str], ap
 
     Args:
         names: the folded words of the statement.
-        apart: the server is not to merge it into the query. Where a query has window functions, MariaDB 10.11 does
-            not count the columns of merged joins, and crashes; WITH ROLLUP gives wrong rows over them.
+        apart: the server is not to merge it into the query.
     """
     # Under names that no statement holds: of a derived table that it has merged, MySQL finds them in ORDER BY.
     row, document = f"{scratch.name}_row", f"{scratch.name}_document"
@@ -165,6 +164,18 @@ def missing(scratch: Scratch, limit: int) -> str:
         f"LEFT JOIN {identifier(scratch.name)} AS s ON {_same_key(association)} WHERE NOT ({found} <=> {row}) "
         f"LIMIT {limit:d}"
     )
+
+
+def totals(association: Association, factors: Iterable[str | None], prime: int) -> str:
+    """A statement for the lowest revision of all rows, their number, the sum of their revisions, and fingerprints.
+
+    Of each factor, a column or None for the revision itself: the sum of its products with the revision, all modulo
+    ``prime``.
+    """
+    revision = f"CAST({identifier(REVISION)} AS SIGNED)"
+    names = [revision if name is None else identifier(name) for name in factors]
+    sums = [f"SUM({revision} % {prime:d} * ({name} % {prime:d}))" for name in names]
+    return f"SELECT MIN({revision}), COUNT(*), SUM({revision}), {', '.join(sums)} FROM {identifier(association.name)}"
 
 
 def removal(scratch: Scratch, keys: Iterable[Sequence[object]], literal: Callable[[object], str]) -> str:

@@ -22,8 +22,9 @@ from typing import Final
 
 from sqlglot import exp
 
+from platform_store.association import TEXT_TYPES
 from platform_store.query.analysis import Analysis, Reference
-from platform_store.query.predicate_types import Predicate, Ref
+from platform_store.query.predicate_types import And, Between, Comparison, Const, In, Not, Or, Predicate, Ref
 from platform_store.query.predicates import Constants, read, rejects_null
 from platform_store.query.text import fold
 
@@ -106,6 +107,12 @@ class _Reader:
             self._nullable |= scope.nullable
         for scope in self._scopes.values():
             self._read(scope)
+        if "recursive" in analysis.statement.names and any(map(_may_fail, self._predicates())):
+            self.restrictions = {one.number: Restriction(one) for one in analysis.references}
+
+    def _predicates(self) -> Iterator[Predicate]:
+        for restriction in self.restrictions.values():
+            yield from (*restriction.own, *(one for _, one in restriction.edges))
 
     # Sources
 
@@ -247,6 +254,34 @@ class _Reader:
                 return None
             items.append((ref, bool(item.args.get("desc"))))
         return items
+
+
+def _may_fail(predicate: Predicate) -> bool:
+    """Whether it compares a text column with a number, say.
+
+    What is no number is an error in a recursive common table expression, and the row is needed to get it.
+    """
+    match predicate:
+        case And(parts=parts) | Or(parts=parts):
+            return any(map(_may_fail, parts))
+        case Not(part=part):
+            return _may_fail(part)
+        case Comparison(left=left, right=right):
+            operands: tuple[object, ...] = (left, right)
+        case Between(operand=operand, low=low, high=high):
+            operands = (operand, low, high)
+        case In(operand=operand, values=values):
+            operands = (operand, *map(Const, values))
+        case _:
+            return False
+    texts = [one for one in operands if _is_text(one)]
+    return any(isinstance(one, Ref) for one in texts) and len(texts) < len(operands)
+
+
+def _is_text(operand: object) -> bool:
+    if isinstance(operand, Ref):
+        return operand.column.type.base in TEXT_TYPES
+    return isinstance(operand, Const) and isinstance(operand.value, str | None)
 
 
 def _conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:

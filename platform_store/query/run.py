@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
+from time import monotonic
 from typing import Final
 
 from sqlglot import exp
@@ -20,13 +21,15 @@ from platform_store.query.analysis import Analysis, analyse, parse, table_names
 from platform_store.query.answer import Answering, Report
 from platform_store.query.limits import within
 from platform_store.query.names import QueryNames, names_of
+from platform_store.query.partial import Ungrouped
 from platform_store.query.plan import QueryPlan
 from platform_store.query.predicates import StatementConstants
 from platform_store.query.restrict import restrictions
 from platform_store.query.result import QueryResult
 from platform_store.query.stage import Moved
 from platform_store.query.text import Statement, fold
-from platform_store.stores.base import Cursor, Parameters, RowStore, StaleAssociation
+from platform_store.query.verdict import Verdicts, is_doubtful
+from platform_store.stores.base import Cursor, NotGrouped, Parameters, RowStore, StaleAssociation
 from platform_store.stores.documents import DocumentStore
 
 _ATTEMPTS: Final = 5
@@ -40,6 +43,8 @@ class Querier:
         self._rows, self._documents, self._catalog, self._limits = rows, documents, catalog, limits
         self._parsed = lru_cache(maxsize=_PARSED)(_parsed)
         self._analysed = lru_cache(maxsize=_PARSED)(self._analysis)
+        self._doubtful = lru_cache(maxsize=_PARSED)(is_doubtful)
+        self._verdicts = Verdicts(rows)
 
     def query(self, sql: str, parameters: Parameters | None = None, seconds: float | None = None) -> QueryResult:
         """Runs one SELECT; see :meth:`Platform.query`."""
@@ -97,17 +102,30 @@ class Querier:
             restrictions(analysis, StatementConstants(analysis.statement.markers, values)) if analysis.staged else {}
         )
         report.step("restrictions")
+        if not self._rows.mariadb and self._doubtful(analysis):
+            self._verdicts.foresee(analysis, values)
+        began, loosely = monotonic(), False
         for attempt in count(1):
             try:
                 answering = Answering(
-                    self._rows, self._documents, analysis, known, values, limits, report, hopeful=attempt == 1
-                )
+                    self._rows, self._documents, analysis, known, values, limits, report,
+                    began=began, hopeful=attempt == 1, loosely=loosely,
+                )  # fmt: skip
                 return answering.run(whole=whole)
+            except Ungrouped as ungrouped:
+                report.ungrouped = str(ungrouped)
+                continue
+            except NotGrouped:
+                if loosely or not analysis.staged:
+                    raise
+                self._verdicts.check(analysis, values)
+                loosely = True
+                continue
             except Moved as moved:
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise moved.diverged() from None
             except TransientError:  # a table was altered, or a collection made anew, since the moment of the snapshot
-                if attempt == _ATTEMPTS:
+                if attempt >= _ATTEMPTS:
                     raise
             retried()
         raise AssertionError("count() does not end")

@@ -32,7 +32,9 @@ _LIVE = {DELETED: {"$exists": False}}
 _BATCH_DOCUMENTS = 1000  # 500 to 2000 are the fastest to decode
 _BATCH_BYTES = 4 * 1024 * 1024
 _FEW = 100  # documents, of which a batch is small whatever they are
+_SECONDS_PER_DOCUMENT = 1e-5  # that is grouped: some ten times of what is usual
 _SAMPLE = 1000
+_FEWER = 500  # of which it is enough to know what they have in common
 _SAMPLED_ONE_IN = 25  # of fewer than one document in twenty MongoDB finds each by itself; of more, it sorts them all
 
 
@@ -93,22 +95,45 @@ class MongoDocumentSnapshot:
                 end_cursor(cursor)
                 self._cursors.discard(cursor)
 
+    def aggregate(
+        self, association: Association, stages: Sequence[Mapping[str, Any]], *, seconds: float
+    ) -> list[dict[str, Any]]:
+        name = association.name
+        most = self._connections.config.timeout + self.size(association) * _SECONDS_PER_DOCUMENT
+        with self._connections.translated(seconds=min(seconds, most)), self._connections.snapshot_reads(name):
+            found = self._collection(name).aggregate(
+                stages, session=self._session, collation=_BY_BYTES, allowDiskUse=True
+            )
+            return found.to_list()
+
+    def variety(self, association: Association, key: object) -> float:
+        size = self.size(association)
+        by_value = {"$group": {"_id": key, "n": {"$sum": 1}}}
+        counts = [one["n"] for one in self._sampled(association, size, [by_value], _FEWER)]
+        once, twice = counts.count(1), counts.count(2)
+        return len(counts) + once * (once - 1) / (2 * (twice + 1))  # Chao's estimator, of what was not seen
+
     def size(self, association: Association) -> int:
         with self._connections.translated(association):
             return self._collection(association.name).estimated_document_count()
 
     def share(self, association: Association, condition: Mapping[str, Any]) -> float:
         """Of the documents as they are now: the sample need not be of the moment."""
-        number = min(self.size(association) // _SAMPLED_ONE_IN, _SAMPLE)
-        some = {"$sample": {"size": number}} if number > _FEW else {"$limit": _SAMPLE}
         counts = {"all": [{"$count": "n"}], "matching": [{"$match": condition}, {"$count": "n"}]}
-        with self._connections.translated(association):
-            collection = self._collection(association.name)
-            (answer,) = collection.aggregate([some, {"$match": _LIVE}, {"$facet": counts}], collation=_BY_BYTES)
+        (answer,) = self._sampled(association, self.size(association), [{"$facet": counts}])
         matching, looked_at = (sum(count["n"] for count in answer[name]) for name in ("matching", "all"))
         if not looked_at:
             return 1.0
         return float(max(matching, 0.5) / looked_at)  # none of a sample is not none of all
+
+    def _sampled(
+        self, association: Association, size: int, stages: Sequence[Mapping[str, Any]], most: int = _SAMPLE
+    ) -> list[dict[str, Any]]:
+        number = min(size // _SAMPLED_ONE_IN, most)
+        some = {"$sample": {"size": number}} if number > _FEW else {"$limit": most}
+        with self._connections.translated(association):
+            collection = self._collection(association.name)
+            return collection.aggregate([some, {"$match": _LIVE}, *stages], collation=_BY_BYTES).to_list()
 
     def close(self) -> None:
         self._closed = True

@@ -27,14 +27,15 @@ CODES: Mapping[Kind, str] = {
     "schema": (
         "1005 1007 1008 1050 1051 1052 1055 1059 1060 1061 1063 1067 1068 1069 1070 1071 1072 1073 1074 1075 1090 1091 "
         "1101 1103 1109 1113 1115 1117 1118 1140 1163 1166 1167 1170 1171 1176 1193 1222 1241 1242 1248 1253 1273 1280 "
-        "1291 1293 1294 1305 1318 1347 1427 1506 1553 1582 1583 1664 1687 1688 1794 1827 1829 1830 1831 1833 3152 3730 "
-        "3780 3959 3962"
+        "1291 1293 1294 1305 1318 1347 1427 1506 1553 1582 1583 1664 1687 1688 1794 1827 1829 1830 1831 1833 3065 3066 "
+        "3152 3730 3780 3959 3962"
     ),
 }
 KIND_OF: Mapping[int, Kind] = {int(code): kind for kind, codes in CODES.items() for code in codes.split()}
 EXHAUSTED = {167, 1467}  # MariaDB's number, and MySQL's
 NO_UPLOADS = {1148, 3948, 4166}  # local_infile is off: the older number of both, MySQL's, MariaDB's
 NO_SUCH_THREAD = 1094
+UNGROUPED = {1055, 1140, 3065, 3066}  # of GROUP BY, of aggregates without it, of ORDER BY behind DISTINCT
 MAY_NOT_SET = {1227, 1559}  # the account lacks a privilege; temporary tables are open
 DUPLICATES = {1062, 1586}
 NO_SUCH_TABLE_FITS = {1071, 1117, 1118, 3161}  # key, number of columns, row; the engine is disabled

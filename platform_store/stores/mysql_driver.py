@@ -42,7 +42,7 @@ from platform_store.errors import (
 )
 from platform_store.stores import mysql_text as text
 from platform_store.stores.base import DuplicateKey, NotGrouped, Parameters, StaleAssociation
-from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS
+from platform_store.stores.mysql_codes import EXHAUSTED, KIND_OF, NAMING_ONLY, NO_UPLOADS, UNGROUPED
 from platform_store.stores.mysql_text import Decoder
 from platform_store.stores.mysql_wire import Wire
 
@@ -111,7 +111,7 @@ def translate(error: pymysql.Error) -> Exception:
         case "access":
             return _refused_access(code, said)
         case "schema":
-            return NotGrouped(said) if code == ER.WRONG_FIELD_WITH_GROUP else SchemaError(said)
+            return NotGrouped(said) if code in UNGROUPED else SchemaError(said)
         case "lost":
             return Unavailable("mysql", said)
     return _by_class(error, code, said)

@@ -65,12 +65,17 @@ def read_layout(session: MysqlSession, table: str) -> Layout:
     ((rows, size),) = session.rows(_SIZES, [table])
     return Layout(
         association,
-        indexes=tuple(_indexes(session.rows(_INDEXES, [table]))),
+        indexes=read_indexes(session, table),
         comments={str(name): str(comment) for name, comment, *_ in described if comment},
         other=tuple(_other(session, table, association.columns, described)),
         rows=int(rows),
         bytes=int(size),
     )
+
+
+def read_indexes(session: MysqlSession, table: str) -> tuple[TableIndex, ...]:
+    """The indexes of a table beside its key."""
+    return tuple(_indexes(session.rows(_INDEXES, [table])))
 
 
 def _as_json(column: Column) -> Column:

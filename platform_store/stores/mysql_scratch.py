@@ -20,14 +20,16 @@ from platform_store.stores.mysql import SQL_MODE, MysqlConnections
 from platform_store.stores.mysql_codes import DUPLICATES, MAY_NOT_SET, NO_SUCH_TABLE_FITS
 from platform_store.stores.mysql_driver import Cursor as DriverCursor
 from platform_store.stores.mysql_driver import describe_code
+from platform_store.stores.mysql_layout import read_indexes
 from platform_store.stores.mysql_session import MysqlSession, ResultStream
 from platform_store.stores.mysql_staging import Stager
 from platform_store.stores.mysql_upload import Texts
-from platform_store.stores.scratch import KeyRow, Scratch
+from platform_store.stores.scratch import KeyRow, Scratch, Shadow
 
 _ENGINES = ("InnoDB", "MyISAM")  # the second has room for more columns; MySQL's own temporary tables are no choice
 _LOG_NO_SCRATCH = "SET SESSION binlog_format = 'ROW'"
 """Else MariaDB writes whatever is staged into its binary log too; as it does where the account may not set this."""
+_JUDGED = "platform_store_judged"
 _ENTRIES_PER_PAGE = 1000
 _PAGE_BYTES = 4 * 1024 * 1024  # of pending documents held at once
 
@@ -56,6 +58,7 @@ class MysqlQuerySession:
         self._closed = self._cancelled = self._begun = False
         self._lost: Unavailable | None = None
         self._scratches: dict[str, Stager] = {}
+        self._temporary: list[str] = []  # tables that are dropped at the end
         self._stream: _Stream | None = None
         with contextlib.ExitStack() as stack:
             self._session = stack.enter_context(connections.lease(query=True))
@@ -70,11 +73,9 @@ class MysqlQuerySession:
             if session.mariadb:
                 session.attempt(_LOG_NO_SCRATCH, MAY_NOT_SET)
             for scratch in scratches:
-                self._scratches[scratch.name] = Stager(scratch)  # from here on it is dropped at the end
-                if not any(
-                    session.attempt(_creation(scratch, engine, session), NO_SUCH_TABLE_FITS) for engine in _ENGINES
-                ):
-                    raise _too_wide(scratch)
+                self._scratches[scratch.name] = Stager(scratch)
+                self._temporary.append(scratch.name)
+                _create(session, scratch, [_creation(scratch, engine, session) for engine in _ENGINES])
 
     def prepare(self, scratch: Scratch, documents: Sequence[Mapping[str, Any]]) -> _Prepared:
         stager = self._scratches[scratch.name]
@@ -153,6 +154,19 @@ class MysqlQuerySession:
             self._stream = _Stream(self, session, session.stream(statement, None))
             return self._stream
 
+    def judge(self, statement: str, shadows: Sequence[Shadow]) -> None:
+        with self._at_work(SQL_MODE) as session:
+            if session.mariadb:
+                session.attempt(_LOG_NO_SCRATCH, MAY_NOT_SET)
+            for shadow in shadows:
+                self._temporary.append(shadow.name)
+                indexes = read_indexes(session, shadow.association.name)
+                unique = [index.columns for index in indexes if index.unique and index.columns and not index.prefixed]
+                _create(session, shadow, [_shadowing(shadow, unique, engine) for engine in _ENGINES])
+        with self._at_work(self._theirs) as session:
+            session.verbatim(f"PREPARE {_JUDGED} FROM {self.literal(statement)}")
+            session.verbatim(f"DEALLOCATE PREPARE {_JUDGED}")
+
     def literal(self, value: object) -> str:
         if isinstance(value, str) and "NO_BACKSLASH_ESCAPES" in self._theirs:
             return "'" + value.replace("'", "''") + "'"
@@ -188,8 +202,8 @@ class MysqlQuerySession:
         try:
             if self._begun:  # with nothing but scratch tables, whose rows a ROLLBACK would take out one by one
                 session.verbatim("COMMIT")
-            if self._scratches:
-                names = ", ".join(_quoted(name) for name in self._scratches)
+            if self._temporary:
+                names = ", ".join(_quoted(name) for name in self._temporary)
                 session.verbatim(f"DROP TEMPORARY TABLE IF EXISTS {names}")
             self._switch(session, self._theirs)
         except PlatformStoreError:
@@ -274,11 +288,22 @@ def _judge(warned: Sequence[int]) -> None:
 
 
 def _creation(scratch: Scratch, engine: str, session: MysqlSession) -> str:
-    keys, mariadb = scratch.association.key_columns, session.mariadb
+    keys, mariadb = () if scratch.grouped else scratch.association.key_columns, session.mariadb
     return ddl.create_scratch(scratch.name, keys, scratch.columns, engine=engine, mariadb=mariadb).replace("%%", "%")
 
 
-def _too_wide(scratch: Scratch) -> NotSupported:
+def _shadowing(shadow: Shadow, unique: Sequence[Sequence[str]], engine: str) -> str:
+    keys = shadow.association.key_names
+    return ddl.create_shadow(shadow.name, keys, shadow.columns, unique, engine=engine).replace("%%", "%")
+
+
+def _create(session: MysqlSession, table: Scratch | Shadow, ways: Sequence[str]) -> None:
+    """Creates a temporary table in the first of some ways that has room for it."""
+    if not any(session.attempt(way, NO_SUCH_TABLE_FITS) for way in ways):
+        raise _too_wide(table)
+
+
+def _too_wide(scratch: Scratch | Shadow) -> NotSupported:
     names = ", ".join(column.name for column in scratch.columns)
     return NotSupported(
         f"a query that needs these columns of table {scratch.association.name!r} together ({names})",

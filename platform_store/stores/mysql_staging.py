@@ -21,13 +21,15 @@ class Stager(RowsText):
 
     def __init__(self, scratch: Scratch):
         association = scratch.association
-        self._association, self._columns = association, scratch.columns
+        self._association, self._columns, self._grouped = association, scratch.columns, scratch.grouped
         self._keys = [ColumnText(column.type) for column in association.key_columns]
         self._fields = tuple(column.field for column in association.key_columns)
         self._revision = ColumnText(parse_type("BIGINT UNSIGNED"))
         self._texts = [ColumnText(column.type) for column in scratch.columns]
         names = [*association.key_names, REVISION, *(column.name for column in scratch.columns)]
-        super().__init__(scratch.name, names, [text.form for text in (*self._keys, self._revision, *self._texts)])
+        forms = [text.form for text in (*self._keys, self._revision, *self._texts)]
+        first = len(self._keys) + 1 if self._grouped else 0
+        super().__init__(scratch.name, names[first:], forms[first:])
 
     @property
     def only_column(self) -> str | None:
@@ -36,22 +38,24 @@ class Stager(RowsText):
 
     def stage(self, documents: Sequence[Document]) -> list[Texts]:
         """Column by column, the texts of the documents whose ``_id`` a row can have. Raises ValueRejected."""
+        if self._grouped:
+            return self._values(documents)
         keys = self._plain_keys([document["_id"] for document in documents])
         if keys is None:
             documents, keys = self._decoded_keys(documents)
-        columns = zip(self._columns, self._texts, strict=True)
         try:
-            return [
-                *keys,
-                self._revision.texts([document.get(REVISION, 0) for document in documents]),
-                *(text.texts([document.get(column.field) for document in documents]) for column, text in columns),
-            ]
+            revisions = self._revision.texts([document.get(REVISION, 0) for document in documents])
+            return [*keys, revisions, *self._values(documents)]
         except ValueRejected as error:
             raise self.refused(documents) or error.at(self._association.name, None, None) from None
 
+    def _values(self, documents: Sequence[Document]) -> list[Texts]:
+        columns = zip(self._columns, self._texts, strict=True)
+        return [text.texts([document.get(column.field) for document in documents]) for column, text in columns]
+
     def refused(self, documents: Iterable[Document]) -> ValueRejected | None:
         """The first value that its column does not hold, if the codecs know of one."""
-        for document in documents:
+        for document in () if self._grouped else documents:
             for column in self._columns:
                 value = document.get(column.field)
                 try:

@@ -23,6 +23,21 @@ class Scratch:
     Its primary key is that of the logical table, compared by its bytes: each key has the one document that has it for
     its ``_id``, whatever the table's collation takes for equal. ``_rev`` is BIGINT UNSIGNED NOT NULL; the document
     columns are nullable, whatever they declare, and have no defaults.
+
+    ``grouped``: its rows are of partial groups, and it has neither the key nor ``_rev``.
+    """
+
+    name: str
+    association: Association
+    columns: tuple[Column, ...]
+    grouped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """An empty temporary table that MySQL takes for a logical table: its columns as declared, its key, its unique keys.
+
+    ``columns``: those that a statement may mean, all of MySQL's among them, in their order.
     """
 
     name: str
@@ -95,6 +110,9 @@ class QuerySession(Protocol):
         ``loosely``: without ONLY_FULL_GROUP_BY, under which it may raise NotGrouped.
         """
 
+    def judge(self, statement: str, shadows: Sequence[Shadow]) -> None:
+        """Raises what the server has against a statement over shadows, which it does not run. Before :meth:`begin`."""
+
     def literal(self, value: object) -> str:
         """A value as it is written into a statement."""
 
@@ -130,6 +148,18 @@ class DocumentSnapshot(Protocol):
         some thousand documents and some MB. Nothing is asked of MongoDB before the first batch is; closing the iterator
         ends the cursor there.
         """
+
+    def aggregate(
+        self, association: Association, stages: Sequence[Mapping[str, Any]], *, seconds: float
+    ) -> list[dict[str, Any]]:
+        """What an aggregation over a collection gives, as a whole. Text compares by its bytes.
+
+        Unavailable after so many seconds, or sooner if it takes much longer than it should for so many documents;
+        NotSupported where MongoDB cannot do it, for lack of memory or by reason of a value.
+        """
+
+    def variety(self, association: Association, key: object) -> float:
+        """About how many different values an expression has over the documents, from a sample."""
 
     def size(self, association: Association) -> int:
         """About how many documents there are, from metadata."""

@@ -25,6 +25,22 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 
 _AXE = "tags => axe.run({runOnly: tags, resultTypes: ['violations']})"
 
+_OUT_OF_REACH = """() => {
+    const cut = link => {
+        for (let one = link.parentElement; one; one = one.parentElement)
+            if (getComputedStyle(one).overflowX == "hidden"
+                && link.getBoundingClientRect().right > one.getBoundingClientRect().right + 1) return true;
+        return false;
+    };
+    const squeezed = value => value.innerText.trim().length > 2 && value.clientWidth > 0
+        && value.clientWidth < 2 * parseFloat(getComputedStyle(value).fontSize);
+    const told = (what, found) => found.map(one => `${what}: ${one.outerHTML.slice(0, 120)}`);
+    return [
+        ...told("cut off", [...document.querySelectorAll("main a, main button")].filter(cut)),
+        ...told("squeezed", [...document.querySelectorAll("main dd, main td")].filter(squeezed)),
+    ];
+}"""
+
 
 class Tab:
     """One page of a browser with an empty profile, on a site.
@@ -70,12 +86,17 @@ class Tab:
             stores = "embedded" if self.site.embedded else "servers"
             self.page.screenshot(path=self._shots / f"{name}-{language}-{width}-{stores}.png", full_page=True)
         wide = self._too_wide()
-        return [*self._barriers(), *([f"{wide} pixels too wide"] if wide else [])]
+        return [*self._barriers(), *self._out_of_reach(), *([f"{wide} pixels too wide"] if wide else [])]
 
     def _too_wide(self) -> int:
         """By how many pixels the page is wider than the window."""
         width: int = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         return width
+
+    def _out_of_reach(self) -> list[str]:
+        """Links that end where nobody can scroll to, and values that are squeezed to a column of characters."""
+        found: list[str] = self.page.evaluate(_OUT_OF_REACH)
+        return found
 
     def _barriers(self) -> list[str]:
         """What axe finds in the way of people who see or use the page otherwise."""

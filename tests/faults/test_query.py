@@ -20,8 +20,10 @@ from tests.waiting import wait_until
 
 COLUMNS = [ColumnAttribute("id", "INT"), ColumnAttribute("n", "INT"), ColumnAttribute("doc", "INT")]
 ROWS = 12_000
-QUERY = "SELECT COUNT(*) FROM card WHERE doc = 2"
+QUERY = "SELECT COUNT(id) FROM card WHERE doc = 2"
 """It is filtered in MongoDB: a document of the wrong moment is not even seen."""
+GROUPED = "SELECT COUNT(doc), SUM(doc), MAX(doc) FROM card"
+"""It is grouped in MongoDB."""
 
 
 def platform_on(config: Config, **journal: Any) -> Platform:
@@ -40,7 +42,7 @@ def test_mongodb_fails_in_the_middle(
     ):
         platform.create_table("card", COLUMNS, flag=1)
         platform.write_many("card", [{"id": key, "n": 0, "doc": 2} for key in range(ROWS)])
-        original = MongoDocumentSnapshot.find
+        original, grouping = MongoDocumentSnapshot.find, MongoDocumentSnapshot.aggregate
 
         def find(self: MongoDocumentSnapshot, *arguments: Any, **options: Any) -> Iterator[list[dict[str, Any]]]:
             batches = original(self, *arguments, **options)
@@ -48,8 +50,16 @@ def test_mongodb_fails_in_the_middle(
             getattr(own_mongodb, how)()
             yield from batches
 
-        for sql in (QUERY, "SELECT COUNT(doc) FROM card", "SELECT COUNT(doc) FROM card WHERE id < 9000"):
-            with replaced(MongoDocumentSnapshot, "find", find), pytest.raises(Unavailable) as caught:
+        def aggregate(self: MongoDocumentSnapshot, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
+            getattr(own_mongodb, how)()
+            return grouping(self, *arguments, **options)
+
+        for sql in (QUERY, "SELECT MAX(doc + id) FROM card", "SELECT COUNT(doc) FROM card WHERE id < 9000", GROUPED):
+            with (
+                replaced(MongoDocumentSnapshot, "find", find),
+                replaced(MongoDocumentSnapshot, "aggregate", aggregate),
+                pytest.raises(Unavailable) as caught,
+            ):
                 impatient.query(sql)
             assert caught.value.store == "mongodb"
             wait_until(servers.at_rest, "MySQL has nothing left of the query")

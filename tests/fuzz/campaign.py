@@ -60,14 +60,17 @@ class Counts:
     by_plan: list[str] = field(default_factory=list)  # MySQL itself gives the library's answer by another plan
     refused: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)  # a statement for each construct refused
+    ways: Counter[str] = field(default_factory=Counter)  # to the documents of those agreed
     mismatches: list[Mismatch] = field(default_factory=list)
     alike: Counter[str] = field(default_factory=Counter)  # mismatches, by the beginning of what differs
 
     def __str__(self) -> str:
         refused = ", ".join(f"{construct} {count}" for construct, count in self.refused.most_common())
+        ways = ", ".join(f"by {way} {count}" for way, count in self.ways.most_common())
         return (
-            f"queries {self.queries}, agreed {self.agreed} (empty {self.empty}), errors on both sides {self.errors}, "
-            f"given up by MySQL {len(self.given_up)}, as MySQL by another plan {len(self.by_plan)}, "
+            f"queries {self.queries}, agreed {self.agreed} (empty {self.empty}; documents {ways}), "
+            f"errors on both sides {self.errors}, given up by MySQL {len(self.given_up)}, "
+            f"as MySQL by another plan {len(self.by_plan)}, "
             f"refused {self.refused.total()}{f' ({refused})' if refused else ''}, mismatches {len(self.mismatches)}"
         )
 
@@ -148,6 +151,7 @@ class Campaign:
                 self.counts.examples.setdefault(construct, text)
             else:
                 self.counts.agreed += 1
+                self.counts.ways.update(found.ways)
                 self.counts.empty += not expected.rows
 
     def _differs(

@@ -40,6 +40,8 @@ def grouped(context: Context, scope: Scope, body: Node, top: bool) -> Query:
         items = _dependent(context, dependent)
     if not keys:
         items = []
+    elif context.server == "mysql" and context.odds(0.03):
+        items += _ungrouped(context, scope)
     items += [aggregate(context, scope, top) for _ in range(context.chance.randint(1, 3))]
     frozen = [(fixed(item), one) for item, one in items]
     named = _named(context, frozen, top)
@@ -49,10 +51,10 @@ def grouped(context: Context, scope: Scope, body: Node, top: bool) -> Query:
         context.word("SELECT "),
         Node("", tuple(item for item, _ in named), listing=", "),
         body,
-        _group_by(keys, rollup),
+        group_by(keys, rollup),
         _having(context, scope, keys),
     )
-    order, ordered = _ordering(context, keys, rollup)
+    order, ordered = ordering_by(context, keys, rollup)
     return Query(node("query", tree, order), tuple(one for _, one in named), None, ordered)
 
 
@@ -83,6 +85,12 @@ def _names_something(text: str) -> bool:
     ) or (text.isidentifier() and text.upper() not in ("NULL", "TRUE", "FALSE"))
 
 
+def _ungrouped(context: Context, scope: Scope) -> list[tuple[Node, Field]]:
+    """A column that no group may decide, which MySQL refuses then."""
+    found = drawn_field(context, scope, lambda one: one.sharp, local=True)
+    return [] if found is None else [found]
+
+
 def _dependent(context: Context, source: Source) -> list[tuple[Node, Field]]:
     """Columns that a key in GROUP BY decides."""
     chosen = context.chance.sample(source.fields, min(2, len(source.fields)))
@@ -100,7 +108,7 @@ def _named(context: Context, items: Sequence[tuple[Node, Field]], top: bool) -> 
     return named
 
 
-def _group_by(keys: Sequence[tuple[Node, Field]], rollup: bool) -> Node:
+def group_by(keys: Sequence[tuple[Node, Field]], rollup: bool) -> Node:
     if not keys:
         return nothing()
     listed = fixed(Node("", tuple(item for item, _ in keys), listing=", "))
@@ -116,10 +124,12 @@ def _having(context: Context, scope: Scope, keys: Sequence[tuple[Node, Field]]) 
         node("bool", "SUM(", scalar(context, scope, "dec", 0), ") IS NOT NULL"),
         node("bool", fixed(keys[0][0]), context.pick([" IS NOT NULL", " IS NULL"])),
     ]
+    if context.server == "mysql" and context.odds(0.1):  # of what no group may decide: MySQL refuses it then
+        conditions = [node("bool", context.predicate(context, scope, 1))]
     return node("", " HAVING ", context.pick(conditions), optional=True)
 
 
-def _ordering(context: Context, keys: Sequence[tuple[Node, Field]], rollup: bool) -> tuple[Node, bool]:
+def ordering_by(context: Context, keys: Sequence[tuple[Node, Field]], rollup: bool) -> tuple[Node, bool]:
     """By the groups' keys, which are all different."""
     if not keys or rollup or not context.odds(0.4):
         return nothing(), False
@@ -155,6 +165,13 @@ def aggregate(context: Context, scope: Scope, top: bool) -> tuple[Node, Field]:
     ]
     if any_found is not None and any_found[1].kind != "json":
         choices.append((node("", "COUNT(DISTINCT ", anything, ")"), number))
+    kinds = {"flt"} if top else set()
+    if context.server == "mysql":  # MariaDB 10.11 shows a BIT as its digits where it went through no temporary table
+        kinds.add("bit")
+    typed = drawn_field(context, scope, lambda other: other.kind in kinds, local=True)
+    if typed is not None:  # as exactly as the type of the result
+        extreme = node("", context.pick(["MAX(", "MIN("]), typed[0], ")")
+        choices += 2 * [(extreme, Field("", typed[1].kind, compared="nearly" if typed[1].kind == "flt" else "exact"))]
     if top:
         choices.append((node("", "STDDEV_POP(MOD(", whole, ", 1000))"), Field("", "flt", compared="nearly")))
         listed = anything if any_found is not None and any_found[1].kind not in ("bin", "bit") else whole

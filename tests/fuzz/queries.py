@@ -11,12 +11,14 @@ from tests.fuzz.families import Column, Server
 from tests.fuzz.grouping import TOTAL, grouped, order_kind
 from tests.fuzz.nodes import Node, Style, fixed, node, nothing
 from tests.fuzz.predicates import predicate
+from tests.fuzz.reports import report
 from tests.fuzz.scalars import KINDS, scalar, sharp, shown
 from tests.fuzz.scenario import Table
 from tests.fuzz.scope import CONNECTION, Context, Field, Scope, Source, drawn_field, qualified, renamed
 from tests.fuzz.sources import From, Query
 from tests.fuzz.windows import windowed
 
+REPORTS = 0.15
 ALIASES = ("a", "b", "name", "v", "n", "doc", "id", "total", "x", "order", "数", "Kind", "note", "day", "x1")
 
 
@@ -104,6 +106,8 @@ def comment(context: Context) -> str:
 
 def select(context: Context, outer: tuple[Source, ...], *, top: bool) -> Query:
     """A SELECT without WITH or set operations."""
+    if context.odds(REPORTS):
+        return report(context, From(context, outer, derive), top=top)
     count = context.pick([1, 1, 1, 2, 2, 2, 3] if context.depth == 0 else [1, 1, 2])
     from_, scope = From(context, outer, derive).build(count)
     condition = where(context, scope)
@@ -236,6 +240,9 @@ def distinct(context: Context, scope: Scope, body: Node, top: bool) -> Query:
     named = _aliased(context, items, force=not top)
     order, ordered = positions(context, len(items))
     frozen = [(fixed(item), one) for item, one in named]
+    other = drawn_field(context, scope, lambda one: one.kind not in ("json", "point"), local=True)
+    if other is not None and context.odds(0.06):  # which is not in the list, as a rule: MySQL refuses it then
+        order, ordered = node("", " ORDER BY ", other[0], optional=True), False
     tree = node("query", "SELECT DISTINCT ", items_of(frozen) if not ordered else fixed(items_of(frozen)), body, order)
     return Query(
         tree, tuple(one for _, one in named), tuple(one.name for _, one in named) if not top else None, ordered

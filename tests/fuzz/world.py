@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -48,6 +49,10 @@ OTHER_PLANS = (
 )
 
 
+_BUFFERED = re.compile(r"^SELECT\b(?! DISTINCT)", re.IGNORECASE)
+"""Where a statement can be told to take a temporary table on the way to its answer."""
+
+
 class Plain:
     """Every column in one MySQL database, asked by the driver alone."""
 
@@ -66,6 +71,7 @@ class Plain:
             finally:
                 with self._connection.cursor() as cursor:
                     cursor.execute("SET optimizer_switch = @before")
+        yield self.ask(_BUFFERED.sub(r"\g<0> SQL_BUFFER_RESULT", sql, count=1), parameters)
 
     def ask(self, sql: str, parameters: Parameters) -> Answer:
         with self._connection.cursor() as cursor:
@@ -96,7 +102,8 @@ def library_answer(platform: Platform, sql: str, parameters: Parameters) -> Answ
             inner = getattr(getattr(result, "_cursor", None), "_cursor", None)
             description = getattr(inner, "description", None) or [(name,) for name in result.columns]
             columns = [(name, *column[1:]) for name, column in zip(result.columns, description, strict=True)]
-            return answer_of(columns, result)
+            answer = answer_of(columns, result)
+            return replace(answer, ways=tuple(source.way for source in result.plan.sources))
     except Exception as error:  # noqa: BLE001  # what is no error of ours is a mismatch
         return refusal_of(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from platform_store import Platform
 from tests.contract.crm import make
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database, sql_connection
 
-CUSTOMERS, ROWS = 400, 20_000
+CUSTOMERS, ROWS = 4_000, 20_000
 NEW, OWNERS = 41, 40
 """The owner of two customers, of whom nobody has said anything lately; and how many share the others."""
 BEGIN = datetime(2026, 1, 1)
@@ -31,8 +31,8 @@ class Lists:
     def __init__(self, platform: Platform, watcher: Connection[Cursor]):
         self.crm, self.watcher = Crm(platform, 1, clock=lambda: BEGIN), watcher
 
-    def read(self, **options: Any) -> int:
-        """How many rows of an index or a table the statements of the list read, asked on one connection."""
+    def read(self, table: str, call: Callable[[Crm], object]) -> int:
+        """How many rows of an index or a table the statements of a list read, asked on one connection."""
         sent: list[str] = []
         command = Connection._execute_command  # type: ignore[attr-defined]  # private
 
@@ -41,8 +41,8 @@ class Lists:
             return command(connection, number, sql)
 
         with patch.object(Connection, "_execute_command", noted):
-            self.crm.latest_feedback(8, **options)
-        statements = [one[one.index("SELECT") :] for one in sent if "ORDER BY" in one and "feedback" in one]
+            call(self.crm)
+        statements = [one[one.index("SELECT") :] for one in sent if "ORDER BY" in one and table in one]
         assert statements
         with self.watcher.cursor() as cursor:
             before = _read(cursor)
@@ -69,13 +69,18 @@ def lists(request: pytest.FixtureRequest) -> Iterator[Lists]:
 
 
 def test_the_latest_of_everybody_is_the_end_of_an_index(lists: Lists) -> None:
-    assert 0 < lists.read() < ROWS / 20
+    assert 0 < lists.read("feedback", lambda crm: crm.latest_feedback(8)) < ROWS / 20
 
 
 @pytest.mark.parametrize("owner", [1, NEW])
 def test_the_latest_of_one_owner_takes_what_they_have_at_most(lists: Lists, owner: int) -> None:
-    """Each owner has 10 customers and 500 feedbacks, spread over the whole time; the new one 2 and 20, long ago."""
-    assert 0 < lists.read(owner_id=owner) < ROWS / 4
+    """Each owner has 100 customers and 500 feedbacks, spread over the whole time; the new one 2 and 20, long ago."""
+    assert 0 < lists.read("feedback", lambda crm: crm.latest_feedback(8, owner_id=owner)) < ROWS / 4
+
+
+@pytest.mark.parametrize("owner", [1, NEW])
+def test_the_duplicates_of_one_owner_are_sought_among_theirs(lists: Lists, owner: int) -> None:
+    assert 0 < lists.read("customer", lambda crm: list(crm.find_duplicates(owner_id=owner))) < CUSTOMERS / 4
 
 
 def _customer(number: int) -> dict[str, Any]:

@@ -45,13 +45,16 @@ def test_what_is_confirmed_is_kept_and_goes_afterwards(quiet: Config, servers_of
         with platform.hold():
             platform.write("card", {"id": 1, "doc": [1]})
             platform.update("card", 1, {"doc": [2]})
-            assert platform.recover().confirmed == 2
-            assert platform.recover().confirmed == 0
+            recovered = platform.recover()
+            assert (recovered.confirmed, recovered.remaining, recovered.kept) == (2, 0, 2)
+            recovered = platform.recover()
+            assert (recovered.confirmed, recovered.remaining, recovered.kept) == (0, 0, 2)
             assert platform.status().pending_entries == 0
             assert platform.status().kept_entries == in_journal(servers_of_test) == 2
             assert platform.read("card", 1) == {"id": 1, "doc": [2]}
         assert platform.status().pending_entries == 0  # ending it fills no journal
-        assert platform.recover().confirmed == 2
+        recovered = platform.recover()
+        assert (recovered.confirmed, recovered.remaining, recovered.kept) == (2, 0, 0)
         assert platform.status().kept_entries == in_journal(servers_of_test) == 0
 
 

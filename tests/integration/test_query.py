@@ -384,9 +384,6 @@ def _compare(platform: Platform, whole: Connection[Cursor]) -> None:
             continue
         except (SchemaError, ValueRejected):
             ours = None
-        if expected is None and ours is not None:
-            counts["answered by us alone"] += 1  # MySQL sees a column it cannot group by, or two of the name
-            continue
         counts["refused by MySQL" if ours is None else "answered"] += 1
         if isinstance(ours, list) and isinstance(expected, list):
             # Not every statement's order is total, and a distinct value has no one place by what is not selected.
@@ -394,7 +391,6 @@ def _compare(platform: Platform, whole: Connection[Cursor]) -> None:
         assert ours == expected, (number, statement)
     assert counts["answered"] > STATEMENTS * 0.4, counts
     assert counts["refused"] < STATEMENTS // 20, counts
-    assert counts["answered by us alone"] < STATEMENTS // 20, counts
 
 
 def _fill(servers: Servers, platform: Platform, whole: Connection[Cursor]) -> None:

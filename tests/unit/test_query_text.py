@@ -7,11 +7,13 @@ import pytest
 from platform_store import ColumnAttribute, NotSupported
 from platform_store.association import Association, Column
 from platform_store.query.analysis import Analysis, analyse, parse, table_names
+from platform_store.query.apart import kept_apart
 from platform_store.query.headings import groupings, headings, hints, spellings, table_arguments
 from platform_store.query.predicates import StatementConstants, sql
 from platform_store.query.restrict import Restriction, restrictions
 from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.text import Statement, fold
+from platform_store.query.verdict import is_doubtful
 
 
 def table(name: str, mysql: str, documents: str) -> Association:
@@ -185,3 +187,51 @@ def test_what_a_join_says(statement: str, edges: dict[str, int]) -> None:
 def test_when_the_first_rows_are_enough(statement: str, count: int | None) -> None:
     limit = known(statement)["c"].limit
     assert (None if limit is None else limit.count) == count
+
+
+@pytest.mark.parametrize(
+    ("statement", "doubtful"),
+    [
+        ("SELECT doc FROM card GROUP BY doc HAVING EXISTS (SELECT 1 FROM m WHERE m.id = n)", True),
+        ("SELECT COUNT(*) FROM card GROUP BY n HAVING EXISTS (SELECT 1 FROM m WHERE m.id = n)", False),  # all in MySQL
+        ("SELECT doc FROM card GROUP BY doc HAVING COUNT(*) > 1", False),
+        ("SELECT (SELECT doc), COUNT(*) FROM card GROUP BY 1", True),
+        ("SELECT doc, COUNT(*) FROM card GROUP BY 1", False),
+        ("SELECT DISTINCT doc FROM card ORDER BY n", True),
+        ("SELECT DISTINCT doc FROM card ORDER BY COUNT(*)", True),
+        ("SELECT DISTINCT doc, n + 1 AS k FROM card ORDER BY k, n + 1, Doc, 1", False),
+        ("SELECT doc FROM card ORDER BY n", False),
+        ("SELECT n FROM (SELECT DISTINCT doc FROM card ORDER BY n) AS x", True),
+    ],
+)
+def test_what_mysql_is_asked_about_before(statement: str, doubtful: bool) -> None:
+    assert is_doubtful(analysed(statement)) is doubtful
+
+
+def test_what_is_kept_apart_for_the_types_of_its_columns() -> None:
+    columns = [
+        Column(ColumnAttribute("id", "INT"), "mysql", "id", key=True),
+        Column(ColumnAttribute("price", "FLOAT"), "mysql", "price"),
+        Column(ColumnAttribute("kind", "ENUM('a','b')"), "mongodb", "kind"),
+        Column(ColumnAttribute("pieces", "INT UNSIGNED"), "mongodb", "pieces"),
+        Column(ColumnAttribute("doc", "JSON"), "mongodb", "doc"),
+    ]
+    tables = {**TABLES, "item": Association("item", 3, 1, tuple(columns))}
+
+    def kept(statement: str, *, mariadb: bool = False) -> list[str]:
+        read = Statement.read(statement)
+        analysis = analyse(read, parse(read), tables, lambda _: False)
+        numbers = kept_apart(analysis, mariadb=mariadb)
+        return [one.alias for one in analysis.staged if one.number in numbers]
+
+    both = "FROM item AS i JOIN card AS c ON c.doc = i.doc"
+    assert kept(f"SELECT MAX(IF(i.id > 1, i.price, 0)) {both}") == ["i"]
+    assert kept(f"SELECT MAX(price) {both}", mariadb=True) == []
+    assert kept(f"SELECT MIN(kind) {both}") == kept(f"SELECT MIN(kind) {both}", mariadb=True) == ["i"]
+    assert kept(f"SELECT MAX(pieces) {both}") == []
+    assert kept(f"SELECT x.k FROM (SELECT MAX(pieces) AS k {both}) AS x") == ["i"]
+    assert kept(f"SELECT price, kind, SUM(price), MAX(i.id) {both} GROUP BY price, kind") == []
+    assert kept(f"SELECT 1 {both} LEFT JOIN m ON m.v IN (SELECT tags FROM card AS x)") == ["i", "c", "m", "x"]
+    assert kept(f"SELECT 1 {both} AND i.doc IN (SELECT tags FROM card AS x)") == []
+    assert kept(f"SELECT RANK() OVER (ORDER BY i.id) {both}") == []
+    assert kept(f"SELECT RANK() OVER (ORDER BY i.id) {both}", mariadb=True) == ["i", "c"]

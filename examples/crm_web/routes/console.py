@@ -79,7 +79,7 @@ class Answer:
 def console(visit: SignedIn, example: str = "low") -> Response:
     """Asks for a statement."""
     visit.crm.check("query_console")
-    return _page(visit, EXAMPLES.get(example, ""), example=example)
+    return _page(visit, EXAMPLES.get(example, ""))
 
 
 @router.post("/console")
@@ -125,7 +125,6 @@ def _page(
     sql: str,
     status: int = 200,
     *,
-    example: str = "",
     answer: Answer | None = None,
     refused: str | None = None,
     problem: str | None = None,
@@ -136,7 +135,7 @@ def _page(
         sql=sql,
         longest=LONGEST,
         examples=list(EXAMPLES),
-        example=example,
+        example=next((name for name, one in EXAMPLES.items() if one == sql), None),
         answer=answer,
         refused=refused,
         problem=problem,

@@ -39,3 +39,5 @@ def test_every_page(empty: Platform) -> None:
     assert {"/dashboard", "/reports/churn", "/duplicates", "/console"} <= set(pages())
     for path in pages():
         assert browser.get(path).status_code in (200, 303), path
+    assert "还没有客户。" in browser.page("/customers")
+    assert "没有符合条件的客户。" in browser.page("/customers?vip=3")

@@ -1,0 +1,120 @@
+"""What MySQL says of a statement where its tables hold every column: asked of empty tables that are declared like them.
+
+MySQL judges by names and keys, before it reads a row, whether each value of a grouped row is a definite one
+(ONLY_FULL_GROUP_BY). Of a merged derived table 9.7 judges otherwise. Under a WHERE that is never true it forgets what
+depends on the key, and refuses. And it overlooks columns: of a subquery in HAVING, of one that GROUP BY means by its
+position, and behind SELECT DISTINCT.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from sqlglot import exp
+
+from platform_store.query.analysis import Analysis
+from platform_store.query.rewrite import Copy, copies, rewritten
+from platform_store.query.text import fold, identifier
+from platform_store.stores.base import RowStore
+from platform_store.stores.scratch import QuerySession, Shadow
+
+_ACCEPTED: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of a statement's placeholders; equal to others that have NULLs and lists at the same places."""
+
+    shape: tuple[tuple[str, object], ...]
+    values: Mapping[str, object] = field(compare=False, repr=False)
+
+
+class Verdicts:
+    """Asks one server."""
+
+    def __init__(self, rows: RowStore):
+        self._rows = rows
+        self._foreseen = lru_cache(maxsize=_ACCEPTED)(self._ask)
+
+    def foresee(self, analysis: Analysis, values: Mapping[str, object]) -> None:
+        """As :meth:`check`, but once for all values of the same shape, where MySQL accepts the statement.
+
+        An analysis is of one version of its tables.
+        """
+        self._foreseen(analysis, _Values(tuple((name, _shape(value)) for name, value in values.items()), values))
+
+    def check(self, analysis: Analysis, values: Mapping[str, object]) -> None:
+        """Raises the error that MySQL has for the statement, if it has one."""
+        self._ask(analysis, _Values((), values))
+
+    def _ask(self, analysis: Analysis, given: _Values) -> None:
+        session = self._rows.query_session()
+        try:
+            reopens = self._rows.mariadb
+            shadows = _shadows(copies(analysis, reopens=reopens))
+            parameters = analysis.statement.parameters(lambda name: written(session, given.values[name]))
+            text = rewritten(
+                analysis,
+                lambda copy: identifier(shadows[copy.reference.number, copy.number].name),
+                parameters,
+                reopens=reopens,
+            )
+            session.judge(text, list(shadows.values()))
+        finally:
+            session.close()
+
+
+def is_doubtful(analysis: Analysis) -> bool:
+    """Whether MySQL may overlook a column of a derived table that it would refuse of a table."""
+    return bool(analysis.staged) and any(map(_is_doubtful, analysis.tree.find_all(exp.Select)))
+
+
+def written(session: QuerySession, value: object) -> str:
+    """A parameter as SQL; a list stands in parentheses."""
+    if isinstance(value, list | tuple):
+        return f"({','.join(written(session, item) for item in value)})"
+    if isinstance(value, bytes | bytearray):
+        return f"X'{value.hex()}'"  # as PyMySQL writes it in a statement; its text for a value alone has a prefix
+    return session.literal(value)
+
+
+def _shape(value: object) -> object:
+    return len(value) if isinstance(value, list | tuple) else value is None
+
+
+def _is_doubtful(select: exp.Select) -> bool:
+    having, group = select.args.get("having"), select.args.get("group")
+    if having is not None and having.find(exp.Select) is not None:
+        return True
+    if group is not None and any(isinstance(item, exp.Literal) for item in group.expressions):
+        return any(item.find(exp.Select) is not None for item in select.expressions)
+    return bool(select.args.get("distinct")) and _orders_by_others(select)
+
+
+def _orders_by_others(select: exp.Select) -> bool:
+    """Whether ORDER BY has an expression that is not in the list, with an aggregate or a column that is not."""
+    order = select.args.get("order")
+    items = [item.unalias() for item in select.expressions]
+    listed = {fold(item.output_name) for item in (*select.expressions, *items)}
+    return any(
+        one.this not in items and (one.find(exp.AggFunc) is not None or not _names(one) <= listed)
+        for one in ([] if order is None else order.expressions)
+    )
+
+
+def _names(expression: exp.Expr) -> Set[str]:
+    return {fold(column.name) for column in expression.find_all(exp.Column)}
+
+
+def _shadows(wanted: list[Copy]) -> dict[tuple[int, int], Shadow]:
+    prefix = f"platform_store_s{os.urandom(4).hex()}_"
+    shadows = {}
+    for place, copy in enumerate(wanted):
+        association, staged = copy.reference.association, copy.reference.columns
+        columns = tuple(one for one in association.columns if one.in_mysql or one in staged)
+        shadows[copy.reference.number, copy.number] = Shadow(f"{prefix}{place}", association, columns)
+    return shadows
