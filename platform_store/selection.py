@@ -99,7 +99,8 @@ class Selection:
         self, values: Sequence[Sequence[object]], documents: Sequence[Mapping[str, Any]], keys: Sequence[KeyValues]
     ) -> list[dict[str, object]]:
         """As :meth:`merge`, of each, a column at a time."""
-        columns = None if self.extra_names or not (values and self._blank) else self._columns(values, documents)
+        alone = len(values) < 2 or self.extra_names or not self._blank
+        columns = None if alone else self._columns(values, documents)
         if columns is None:
             return list(map(self.merge, values, documents, keys))
         rows = [dict(zip(self._blank, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -18,7 +18,7 @@ from platform_store.migration.ends import Ends
 from platform_store.migration.read_ahead import Range, ReadAhead
 from platform_store.migration.state import Lane, from_place, to_place
 from platform_store.shapes.shape import Shape, all_faithful
-from platform_store.stores.bulk import Layout
+from platform_store.stores.bulk import JobPart, Layout
 
 
 class Tenure:
@@ -183,6 +183,10 @@ class ToRows(_Route):
 
     def _load(self, documents: Sequence[bytes], *, fresh: bool, after: Lane) -> None:
         """Documents that may be rows as they are go as such, until one is not: the table takes none that it changes."""
+        if self._as_they_are and fresh:
+            self._tenure.check()
+            if self._ends.table.load_images(self.layout, documents, job=self._part(after)):
+                return None
         rows = all_faithful(documents) if self._as_they_are else None
         if rows is not None:
             try:
@@ -196,8 +200,10 @@ class ToRows(_Route):
         if not fresh:
             decode = self.layout.association.decode_id
             self._ends.table.remove(self.layout, [decode(row["_id"]) for row in rows])
-        part = (self._job, after.number, after.plain(), after.done)
-        self._ends.table.load(self.layout, rows, clear=None, job=part)
+        self._ends.table.load(self.layout, rows, clear=None, job=self._part(after))
+
+    def _part(self, lane: Lane) -> JobPart:
+        return self._job, lane.number, lane.plain(), lane.done
 
     def _same_row(self, one: Unequal) -> bool:
         """Whether MySQL holds what it can of a document: a number's BSON type may have no place in a given table."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from platform_store.association import Association, KeyValues
 
@@ -79,6 +79,10 @@ class Taking(Protocol):
     def __exit__(self, *raised: object) -> None: ...
 
 
+JobPart: TypeAlias = tuple[int, int, Mapping[str, Any], bool]
+"""Of the jobs' table: job, part, state, and whether it is done."""
+
+
 class RowTarget(Protocol):
     """Where rows as documents are loaded."""
 
@@ -94,19 +98,25 @@ class RowTarget(Protocol):
         documents: Sequence[Mapping[str, Any]],
         *,
         clear: tuple[KeyValues | None, KeyValues | None] | None,
-        job: tuple[int, int, Mapping[str, Any], bool] | None = None,
+        job: JobPart | None = None,
     ) -> None:
         """Loads rows in one transaction: all or none.
 
         Args:
             clear: the rows of the key range (after the first key, up to and with the second) are deleted first.
-            job: ``(job, part, state, done)`` of the jobs' table, remembered in the same transaction.
+            job: remembered in the same transaction.
 
         Raises:
             ValueRejected: a value that its column does not hold, a field that has no column, or a row that a
                 constraint refuses; with its ``_id`` as the key.
             SchemaError: there is no such part.
             OutcomeUnknown: the connection died during COMMIT.
+        """
+
+    def load_images(self, layout: Layout, images: Sequence[bytes], *, job: JobPart) -> bool:
+        """As :meth:`load`, of documents' BSON. False, and nothing is loaded, where that is not to be told from it.
+
+        What is loaded is what :meth:`load` of the decoded documents would load.
         """
 
     def remove(self, layout: Layout, keys: Sequence[KeyValues]) -> int: ...

@@ -11,10 +11,11 @@ from platform_store.errors import Conflict, ValueRejected
 from platform_store.stores import mysql_ddl as ddl
 from platform_store.stores import mysql_sql as sql
 from platform_store.stores.base import DuplicateKey
-from platform_store.stores.bulk import Layout, TableIndex
+from platform_store.stores.bulk import JobPart, Layout, TableIndex
 from platform_store.stores.jobs import as_text, no_such_part
 from platform_store.stores.mysql import MysqlConnections
 from platform_store.stores.mysql_bulk import MysqlRowSource, remove_rows
+from platform_store.stores.mysql_images import ImageReader
 from platform_store.stores.mysql_session import MysqlSession
 from platform_store.stores.mysql_upload import RowsText, Texts
 from platform_store.stores.mysql_values import ColumnText
@@ -60,7 +61,7 @@ class MysqlRowTarget:
         documents: Sequence[Document],
         *,
         clear: tuple[KeyValues | None, KeyValues | None] | None,
-        job: tuple[int, int, Mapping[str, Any], bool] | None = None,
+        job: JobPart | None = None,
     ) -> None:
         association = layout.association
         loader = self._loading(association)
@@ -74,10 +75,23 @@ class MysqlRowTarget:
             if documents:
                 _load(session, loader, columns, data, documents)
             if job is not None:
-                number, part, state, done = job
-                if not session.execute(sql.UPDATE_PART, [as_text(state), done, number, part]):
-                    raise no_such_part(number, part)
+                _remember(session, job)
             session.commit(association.name, "")
+
+    def load_images(self, layout: Layout, images: Sequence[bytes], *, job: JobPart) -> bool:
+        loader = self._loading(layout.association)
+        with self._connections.bulk() as session:
+            columns = loader.image_texts(images) if session.uploads else None
+            if columns is None:
+                return False
+            data = loader.upload(columns)
+            session.execute("START TRANSACTION")
+            if not session.upload(loader.load, data) or session.warned():
+                session.rollback()
+                return False
+            _remember(session, job)
+            session.commit(layout.association.name, "")
+        return True
 
     def remove(self, layout: Layout, keys: Sequence[KeyValues]) -> int:
         association = layout.association
@@ -107,6 +121,7 @@ class Loader(RowsText):
         columns = [*self._keys, *self._others]
         self._texts = {column.name: ColumnText(column.type) for column in columns}
         self._known = {"_id", *(column.field for column in association.document_columns)}
+        self._images = ImageReader.of(columns, self._column) if len(columns) == len(association.columns) else None
         super().__init__(
             association.name, [column.name for column in columns], [self._texts[c.name].form for c in columns]
         )
@@ -123,6 +138,10 @@ class Loader(RowsText):
             return [*keys, *others]
         except ValueRejected as error:
             raise self._refused(documents) or error.at(self.association.name, None, None) from None
+
+    def image_texts(self, images: Sequence[bytes]) -> list[Texts] | None:
+        """As :meth:`texts`, of documents' BSON; None where it has to be decoded for that."""
+        return None if self._images is None else self._images.columns(images)
 
     def _key_texts(self, identifiers: Sequence[Any]) -> Iterator[Texts]:
         if len(self.association.key_columns) == 1:
@@ -182,6 +201,12 @@ class Loader(RowsText):
                 pass
             return column.name
         return None
+
+
+def _remember(session: MysqlSession, job: JobPart) -> None:
+    number, part, state, done = job
+    if not session.execute(sql.UPDATE_PART, [as_text(state), done, number, part]):
+        raise no_such_part(number, part)
 
 
 def _load(

@@ -266,7 +266,7 @@ class MysqlCatalog:
     def rename_column(self, association: Association, old: str, new: str) -> None:
         with self._session() as session:
             if _has_column(session, association, old):
-                statement = ddl.rename_column(association, old, new)
+                statement = ddl.rename_column(association, old, new, _renamed(session, association, old, new))
                 try:
                     session.execute(statement)
                 except StaleAssociation:
@@ -324,6 +324,15 @@ def _index_name(session: MysqlSession, association: Association, index: Index) -
         if str(name).startswith(prefix) and tuple(column for _, column in parts) == index.columns:
             return str(name)
     return None
+
+
+def _renamed(session: MysqlSession, association: Association, old: str, new: str) -> Iterator[tuple[str, str]]:
+    """The indexes that a column's new name gives new names, so that they are known by them."""
+    for index in association.indexes:
+        name = _index_name(session, association, index) if old in index.columns else None
+        if name is not None:
+            columns = [new if column == old else column for column in index.columns]
+            yield name, ddl.index_name(association, index, columns)
 
 
 def _has_rows(session: MysqlSession, association: Association) -> bool:

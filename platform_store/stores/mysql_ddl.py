@@ -5,7 +5,7 @@ Every statement has ``%`` doubled, like all statements of the store. See :mod:`p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from platform_store.association import Association, Column
@@ -37,8 +37,9 @@ def create_index(association: Association, index: Index) -> str:
     return f"CREATE {kind} {name} ON {quote(association.name)} ({quote_list(index.columns)})"
 
 
-def index_name(association: Association, index: Index) -> str:
-    return f"{index_prefix(association, index)}{'_'.join(index.columns)}"[:64].rstrip()
+def index_name(association: Association, index: Index, columns: Sequence[str] | None = None) -> str:
+    """``columns``: their names where they will not be those of the index any more."""
+    return f"{index_prefix(association, index)}{'_'.join(columns or index.columns)}"[:64].rstrip()
 
 
 def index_prefix(association: Association, index: Index) -> str:
@@ -63,8 +64,11 @@ def drop_column(association: Association, column: Column) -> str:
     return f"ALTER TABLE {quote(association.name)} DROP COLUMN {quote(column.name)}"
 
 
-def rename_column(association: Association, old: str, new: str) -> str:
-    return f"ALTER TABLE {quote(association.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
+def rename_column(association: Association, old: str, new: str, indexes: Iterable[tuple[str, str]]) -> str:
+    """``indexes``: their names, now and then."""
+    parts = [f"RENAME COLUMN {quote(old)} TO {quote(new)}"]
+    parts += [f"RENAME INDEX {quote(now)} TO {quote(then)}" for now, then in indexes]
+    return f"ALTER TABLE {quote(association.name)} {', '.join(parts)}"
 
 
 def add_revision(name: str) -> str:

@@ -23,6 +23,7 @@ from platform_store.association import Association, Column
 from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import quote
 from platform_store.sqltypes import BLOB_BYTES, GEOMETRY_TYPES, TEXT_BYTES, SqlType
+from platform_store.stores.memo import Memo
 from platform_store.stores.mysql_wire import Raw, Split
 
 Parts: TypeAlias = list[Iterable[bytes]]
@@ -42,7 +43,6 @@ _INT32, _INT64, _DECIMAL128 = b"\x10", b"\x12", b"\x13"
 _int32, _int64 = Struct("<i").pack, Struct("<q").pack
 _uint64: Final = Struct("<Q").pack
 _INT32_LOW, _INT32_HIGH = -(1 << 31), (1 << 31) - 1
-_REMEMBERED: Final = 1 << 15
 _BIAS: Final = 6176  # of a Decimal128's exponent, which has 14 bits above 49 of the coefficient's
 _DIGITS: Final = 34
 _HALF: Final = 1 << 64
@@ -60,23 +60,6 @@ _TIME: Final = Struct("<BIBBB")
 
 class _Exceptional(Exception):
     """A value that is not what nearly every value is: the column goes through its codec."""
-
-
-class _Memo(dict[Any, Any]):
-    """What ``make`` gives for a value, remembered for the first ones."""
-
-    def __init__(self, make: Callable[[Any], Any]):
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, value: Any) -> Any:
-        made = self._make(value)
-        if len(self) < _REMEMBERED:
-            self[value] = made
-        return made
-
-    def of(self, values: Iterable[Any]) -> list[Any]:
-        return list(map(self.__getitem__, values))
 
 
 class RowEncoder:
@@ -101,7 +84,7 @@ class RowEncoder:
         else:
             placed = self._placed(association.key_columns)
             self._keys = [(number, _ColumnEncoder(column, column.field)) for column, number in placed]
-        self._whole = _Memo(lambda length: _int32(length + 4))
+        self._whole = Memo(lambda length: _int32(length + 4))
 
     def _placed(self, columns: Iterable[Column]) -> list[tuple[Column, int]]:
         return [(column, self._order[column.name]) for column in columns]
@@ -174,9 +157,9 @@ def _fast(sql_type: SqlType, name: bytes) -> _Encode | None:
     if base in _CODES or base in ("YEAR", "TIME"):
         return _integers(_code(sql_type), name)
     if base in _TEXTS:
-        return partial(_sized, _Memo(lambda length: _STRING + name + _int32(length + 1)), b"\0")
+        return partial(_sized, Memo(lambda length: _STRING + name + _int32(length + 1)), b"\0")
     if base in _BYTES:
-        return partial(_sized, _Memo(lambda length: _BINARY + name + _int32(length) + b"\0"), b"")
+        return partial(_sized, Memo(lambda length: _BINARY + name + _int32(length) + b"\0"), b"")
     if base in ("ENUM", "SET"):
         return _remembered(lambda raw: _STRING + name + _int32(len(raw) + 1) + raw + b"\0")
     if base == "DECIMAL" and (sql_type.precision or 0) <= _DIGITS:
@@ -185,8 +168,8 @@ def _fast(sql_type: SqlType, name: bytes) -> _Encode | None:
         return _remembered(lambda raw: _DATE + name + _int64(_milliseconds(raw)))
     if base in ("DATETIME", "TIMESTAMP"):
         if sql_type.fsp <= _DATE_FSP:
-            return partial(_dates, _DATE + name, _Memo(_milliseconds))
-        return partial(_moments, _STRING + name + _int32(_MOMENT_WIDTH + 1), _Memo(_day_text), _Memo(_clock_text))
+            return partial(_dates, _DATE + name, Memo(_milliseconds))
+        return partial(_moments, _STRING + name + _int32(_MOMENT_WIDTH + 1), Memo(_day_text), Memo(_clock_text))
     return partial(_same, _DOUBLE + name) if base in ("FLOAT", "DOUBLE") else None
 
 
@@ -195,12 +178,12 @@ def _same(head: bytes, values: Raw) -> Parts:
     return [repeat(head), values]
 
 
-def _sized(heads: _Memo, end: bytes, values: Raw) -> Parts:
+def _sized(heads: Memo, end: bytes, values: Raw) -> Parts:
     return [heads.of(map(len, values)), values, *([repeat(end)] if end else [])]
 
 
 def _remembered(field: Callable[[Any], bytes]) -> _Encode:
-    memo = _Memo(field)
+    memo = Memo(field)
     return lambda values: [memo.of(values)]
 
 
@@ -244,7 +227,7 @@ def _decimals(head: bytes, scale: int, values: Raw) -> Parts:
     return [fields]
 
 
-def _dates(head: bytes, days: _Memo, values: Raw) -> Parts:
+def _dates(head: bytes, days: Memo, values: Raw) -> Parts:
     padded = values if set(map(len, values)) == {_MOMENT.size} else [one.ljust(_MOMENT.size, b"\0") for one in values]
     return [
         repeat(head),
@@ -255,7 +238,7 @@ def _dates(head: bytes, days: _Memo, values: Raw) -> Parts:
     ]
 
 
-def _moments(head: bytes, days: _Memo, times: _Memo, values: Raw) -> Parts:
+def _moments(head: bytes, days: Memo, times: Memo, values: Raw) -> Parts:
     return [repeat(head), [days[value[:4]] + times[value[4:]] for value in values]]
 
 

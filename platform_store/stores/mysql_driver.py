@@ -220,9 +220,16 @@ class _Result(MySQLResult):
 
     def _get_descriptions(self) -> None:
         connection: Any = self.connection
-        definitions = tuple([connection._read_packet().get_all_data() for _ in range(self.field_count)])
-        connection._read_packet()  # says that there are no more
-        self.fields, self.description, self._decoders = _described(definitions, connection.encoding)
+        *definitions, _ = self._packets(self.field_count + 1)  # the last one says that there are no more
+        self.fields, self.description, self._decoders = _described(tuple(definitions), connection.encoding)
+
+    def _packets(self, count: int) -> list[bytes]:
+        """What so many packets hold; those that have arrived are taken together."""
+        connection: Any = self.connection
+        packets, size = text.packets(connection._rfile.peek(), count)
+        connection._rfile.read(size)
+        connection._next_seq_id = (connection._next_seq_id + len(packets)) % 256
+        return packets + [connection._read_packet().get_all_data() for _ in range(count - len(packets))]
 
     def _read_rowdata_packet(self) -> None:
         values: list[bytes | None] = []

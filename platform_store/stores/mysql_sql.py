@@ -41,7 +41,6 @@ UPDATE_CATALOG_ROW = f"UPDATE {CATALOG} SET epoch = epoch + 1, state = %s, defin
 DELETE_CATALOG_ROW = f"DELETE FROM {CATALOG} WHERE id = %s"
 
 INSERT_ENTRIES = f"INSERT INTO {JOURNAL} (table_id, epoch, row_key, nonce, size, document) VALUES "
-ENTRY = "(%s, %s, %s, %s, %s, %s)"
 INSERT_INTENT = f"INSERT INTO {JOURNAL} (table_id, row_key, epoch, nonce, state) VALUES "
 INTENT = f"(%s, %s, %s, %s, {OPEN_INTENT})"
 CLAIM_INTENT = f"UPDATE {JOURNAL} SET state = {DONE_INTENT} WHERE id = %s AND nonce = %s AND state = {OPEN_INTENT}"
@@ -72,6 +71,11 @@ def entries_by_id(count: int) -> str:
     """
     ids = " UNION ALL ".join(["SELECT %s AS id", *["SELECT %s"] * (count - 1)])
     return f"({ids}) AS v STRAIGHT_JOIN {JOURNAL} AS j ON j.id = v.id"
+
+
+def entry(association: Association, nonce: bytes) -> str:
+    """A row of :data:`INSERT_ENTRIES`; the parameters are the key, the document's size, and the document."""
+    return f"({association.table_id:d}, {association.epoch:d}, %s, X'{nonce.hex()}', %s, %s)"
 
 
 def placeholders(count: int) -> str:

@@ -15,10 +15,29 @@ Decoder: TypeAlias = tuple[Callable[[Any], Any], ...]
 
 _HEAD: Final = Struct("<HBxB")  # a packet's length, its number, the first byte of what it holds
 _HEADER: Final = 4
+_ERROR: Final = 0xFF
 _NO_ROW: Final = 0xFE  # the end or an error begins with it or what is above; so does a row that is read by itself
 _WHOLE: Final = 0xFFFFFF  # a packet of this length goes on in the next one
 _NULL: Final = 0xFB
 _WIDE: Final = {0xFC: 2, 0xFD: 3, 0xFE: 8}  # a length's first byte, and how many follow
+
+
+def packets(buffer: bytes, count: int) -> tuple[list[bytes], int]:
+    """Up to ``count`` packets at the beginning of ``buffer``, and how many bytes they were.
+
+    It stops at what has not arrived whole, and at an error.
+    """
+    found: list[bytes] = []
+    position, limit = 0, len(buffer)
+    while len(found) < count and limit - position > _HEADER:
+        low, high, first = _HEAD.unpack_from(buffer, position)
+        length = low + (high << 16)
+        end = position + _HEADER + length
+        if end > limit or first == _ERROR or length == _WHOLE:
+            break
+        found.append(buffer[position + _HEADER : end])
+        position = end
+    return found, position
 
 
 def take(buffer: bytes, values: list[bytes | None]) -> tuple[int, int]:

@@ -284,18 +284,16 @@ class MysqlTransaction:
         identifiers = [association.encode_id(key) for key, _ in entries]
         rows = [
             (
-                association.table_id,
-                association.epoch,
                 (image and id_alone(image)) or bson.encode({"_id": identifier}),
-                self._nonce,
                 0 if image is None else len(image),
                 image,
             )
             for identifier, (_, image) in zip(identifiers, entries, strict=True)
         ]
+        entry = sql.entry(association, self._nonce)
         revisions: list[int] = []
         first = 0
-        for statement, count in inserts(sql.INSERT_ENTRIES, ((sql.ENTRY, row) for row in rows)):
+        for statement, count in inserts(sql.INSERT_ENTRIES, ((entry, row) for row in rows)):
             self._session.later(Statement(statement, judge=partial(_note_numbers, revisions)))
             stay = [
                 (key, place) for place, (key, image) in enumerate(entries[first : first + count]) if image is not None

@@ -156,11 +156,21 @@ def _integers(low: int, high: int, values: Sequence[int]) -> list[str] | None:
 
 
 def _decimals(values: Sequence[Decimal128]) -> list[str] | None:
-    """As ``12345E-2``, which MySQL reads exactly; it notes what it has to round."""
+    try:
+        return decimal_texts([value.bid for value in values])
+    except ValueError:
+        return None
+
+
+def decimal_texts(values: Sequence[bytes]) -> list[str]:
+    """Of Decimal128s, as ``12345E-2``, which MySQL reads exactly; it notes what it has to round.
+
+    Raises ValueError where one is no finite number.
+    """
     texts = []
-    for low, high in _DECIMAL128.iter_unpack(b"".join([value.bid for value in values])):
+    for low, high in _DECIMAL128.iter_unpack(b"".join(values)):
         if high & _OTHER_FORMS == _OTHER_FORMS:
-            return None
+            raise ValueError("no number")
         sign = "-" if high >> 63 else ""
         texts.append(f"{sign}{(high & _COEFFICIENT) << 64 | low}E{(high >> 49 & _EXPONENT) - _BIAS}")
     return texts

@@ -143,3 +143,16 @@ def test_an_index_that_a_foreign_key_needs(mysql_database: str, mariadb_database
                 platform.drop_index("card", BY_N)
             assert BY_N in platform.describe("card").indexes
             platform.drop_table("card")
+
+
+@pytest.mark.real
+def test_an_index_is_renamed_with_its_column(mysql_database: str, mariadb_database: str, mongodb_database: str) -> None:
+    """By its name a search tells the server which index has a page in order."""
+    for url in (mysql_database, mariadb_database):
+        with Platform.open(mysql=url, mongodb=mongodb_database) as platform:
+            _create(platform)
+            platform.rename_column("card", "n", "number")
+            with closing(sql_connection(url)) as connection, connection.cursor() as cursor:
+                cursor.execute(_OF_TABLE)
+                assert cursor.fetchall() == (("ix_1_number", "number"), ("uq_0_name", "name"))
+            platform.drop_table("card")

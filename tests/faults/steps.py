@@ -52,7 +52,7 @@ KNOWN = frozenset(
         position note_ceiling note_accepted raise_revisions hold keep_hold let_go end_lapsed_hold
         """,
     )
-    | _named("rows.bulk", "layout borders read take take.exit keys create index load remove")
+    | _named("rows.bulk", "layout borders read take take.exit keys create index load load_images remove")
     | _named("documents.bulk", "bounds read sample describe put remove index take")
     | _named("rows.jobs", "add load all find take save pause add_parts parts save_part remove busy")
     | _named(

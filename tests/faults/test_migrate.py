@@ -231,7 +231,7 @@ class TestTwoAtOnce:
     @BOTH_WAYS
     def test_one_goes_on_the_other_is_refused(self, scene: Scene) -> None:
         source = scene.begin()
-        step = "rows.jobs.save_part" if scene.direction == TO_DOCUMENTS else "rows.bulk.load"
+        step = "rows.jobs.save_part" if scene.direction == TO_DOCUMENTS else "rows.bulk.load_images"
         with Child(scene.config, scene.work(), stop_at=f"{step}:before", how="wait") as child:
             child.wait_until_stopped()
             with pytest.raises(Conflict, match="--resume"):

@@ -11,7 +11,7 @@ import pytest
 from bson import Decimal128, Int64, MinKey, ObjectId, Timestamp
 
 from platform_store.errors import Conflict, SchemaError, ValueRejected
-from platform_store.stores.bulk import TableIndex
+from platform_store.stores.bulk import JobPart, TableIndex
 from tests.integration.bulk import Bulk, bulk_stores, decoded, encoded
 from tests.integration.conftest import Servers
 
@@ -245,6 +245,60 @@ def test_what_would_not_be_stored_as_it_is_raises(
         loading.tables.load(loading.tables.layout("t"), given, clear=((55,), None))
     assert (raised.value.table, raised.value.column, raised.value.key) == ("t", column, key)
     assert loading.servers.sql("SELECT id FROM t") == ((50,), (60,))
+
+
+@pytest.mark.parametrize(
+    "image", [{"v": "x" * 21}, {"v": "x" * 20 + " "}, {"c": "a "}, {"n": 0}, {"n": 2**40}, {"w": 1}]
+)
+def test_nothing_is_loaded_undecoded_that_would_not_be_stored_as_it_is(bulk: Bulk, image: dict[str, Any]) -> None:
+    bulk.servers.sql("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), c CHAR(3), n INT UNIQUE, CHECK (n > 0))")
+    part = part_of_job(bulk)
+    layout = bulk.tables.layout("t")
+    for wrong in ([image], [{"n": 7}, {"n": 7}]):
+        images = [encoded(_id=number, **fields) for number, fields in enumerate([{}, *wrong])]
+        assert not bulk.tables.load_images(layout, images, job=part)
+        assert bulk.servers.sql("SELECT COUNT(*) FROM t") == ((0,),)
+    assert not bulk.tables.load_images(layout, [encoded(_id=1), encoded(_id=1)], job=part)
+    assert bulk.servers.sql("SELECT state FROM platform_store_job_part") == (("{}",),)
+
+
+def test_what_is_loaded_undecoded(loading: Bulk) -> None:
+    """Documents are rows as they are, specials of the upload's format among their texts; INSERT wants them decoded."""
+    loading.servers.sql(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT, n INT UNSIGNED, d DECIMAL(10,2), f DOUBLE, y DATE, "
+        "t DATETIME(3), u DATETIME(6), e ENUM('é', ','), m TIME(6), j YEAR)"
+    )
+    loading.servers.sql(
+        "INSERT INTO t VALUES (-1, '\x1e\x1f\x1b\\\\N', 4294967295, -0.01, 1e-300, '1000-01-01', "
+        "'1000-01-01 00:00:00.001', '9999-12-31 23:59:59.999999', 'é', '-838:59:58.999999', 1901), "
+        "(0, '', 0, 0, -0.0, '9999-12-31', '9999-12-31 23:59:59.999', '2026-01-01', ',', '0:0:0.5', 0), "
+        "(4294967296, '\x1bN', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+    )
+    part = part_of_job(loading)
+    layout = loading.tables.layout("t")
+    before = loading.rows(layout)
+    assert len(before) == 3
+    loading.servers.sql("DELETE FROM t")
+    uploads = "local_infile=false" not in loading.servers.mysql_url and loading.servers.sql(
+        "SELECT @@local_infile"
+    ) == ((1,),)
+    assert loading.tables.load_images(layout, before, job=part) == uploads
+    assert loading.rows(layout) == (before if uploads else [])
+    assert loading.servers.sql("SELECT state, done FROM platform_store_job_part") == (
+        (('{"at": "é"}', 1),) if uploads else (("{}", 0),)
+    )
+    if uploads:
+        with pytest.raises(SchemaError, match="no part 2"):
+            loading.tables.load_images(layout, [encoded(_id=5)], job=(7, 2, {}, False))
+        assert loading.rows(layout) == before
+
+
+def part_of_job(bulk: Bulk) -> JobPart:
+    """What is remembered of the part of a job that is there."""
+    with bulk.servers.open():
+        pass  # makes the jobs' tables
+    bulk.servers.sql("INSERT INTO platform_store_job_part (job, number, state) VALUES (7, 1, '{}')")
+    return 7, 1, {"at": "é"}, True
 
 
 def test_a_missing_value_of_a_required_column(loading: Bulk) -> None:

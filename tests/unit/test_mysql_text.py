@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from platform_store.stores.mysql_text import rows, take, take_row
+from platform_store.stores.mysql_text import packets, rows, take, take_row
 
 END = b"\x05\0\0\0\xfe\0\0\2\0"
 
@@ -96,3 +96,20 @@ def test_columns_are_decoded_whole_and_null_stays_null() -> None:
 
 def test_there_may_be_no_rows() -> None:
     assert rows([], [(), (int,)]) == ()
+
+
+@pytest.mark.parametrize("cut", range(40))
+def test_packets_cut_anywhere(cut: int) -> None:
+    bodies = [b"\3def", b"a" * 9, b"\xfe\0\0\2\0"]
+    sent = b"".join(len(body).to_bytes(3, "little") + b"\7" + body for body in bodies)
+    ends = [8, 21, 30]
+    assert len(sent) == ends[-1]
+    whole = sum(end <= cut for end in ends)
+    assert packets(sent[:cut], 3) == (bodies[:whole], ends[whole - 1] if whole else 0)
+
+
+def test_packets_end_at_an_error_and_where_enough_are_there() -> None:
+    definition, error = b"\3\0\0\1def", b"\5\0\0\2\xff\x48\4#X"
+    assert packets(definition + error + definition, 3) == ([b"def"], len(definition))
+    assert packets(definition * 5, 2) == ([b"def"] * 2, 2 * len(definition))
+    assert packets(b"\xff\xff\xff\1" + b"d" * 0xFFFFFF, 1) == ([], 0)  # it goes on in the next packet
