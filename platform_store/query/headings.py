@@ -8,6 +8,7 @@ a bare name in GROUP BY means, and what JSON_TABLE takes.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -47,12 +48,19 @@ def groupings(analysis: Analysis) -> Iterator[Edit]:
     """The table's name before each bare column of GROUP BY, or of a window, that is an alias as well.
 
     Of a table MySQL then takes the column, of a derived table the alias (seen on 9.7; MariaDB always the column). Of a
-    column that NATURAL or USING makes one of two, MySQL always takes the alias.
+    column that NATURAL or USING makes one of two, MySQL always takes the alias; of a name that the SELECT list has
+    twice, neither: error 1052.
     """
     for select in analysis.tree.find_all(exp.Select):
         aliases = {fold(item.alias) for item in select.expressions if isinstance(item, exp.Alias)}
+        names = Counter(fold(item.output_name) for item in select.expressions)
         for item in _grouping(select):
-            if item.table or fold(item.name) not in aliases or _is_joined(select, item.name):
+            if (
+                item.table
+                or names[fold(item.name)] > 1
+                or fold(item.name) not in aliases
+                or _is_joined(select, item.name)
+            ):
                 continue
             sources = [one for one in analysis.references if one.select is select and one.has(item.name)]
             if len(sources) == 1 and sources[0].staged:

@@ -233,10 +233,13 @@ def test_an_interrupted_connect_leaves_no_session_half_prepared(
     query = mysql_driver.Connection.query
     statements: list[str] = []
 
+    thread = threading.get_ident()
+
     def interrupted(self: Any, sql: str, unbuffered: bool = False) -> int:
-        statements.append(sql)
-        if len(statements) == 2:
-            raise KeyboardInterrupt
+        if threading.get_ident() == thread:
+            statements.append(sql)
+            if len(statements) == 2:
+                raise KeyboardInterrupt
         return query(self, sql, unbuffered)
 
     monkeypatch.setattr(mysql_driver.Connection, "query", interrupted)

@@ -327,7 +327,7 @@ def test_composite_keys(servers_of_test: Servers, platform: Platform) -> None:
 
 
 FOREIGN = (
-        ("qty", 5.0), ("qty", 0.5), ("qty", Decimal128("5")), ("qty", "5"), ("qty", True), ("qty", [5]),
+        ("qty", 5.0), ("qty", 4.0), ("qty", 0.5), ("qty", Decimal128("5")), ("qty", "5"), ("qty", True), ("qty", [5]),
         ("qty", {"a": 5}), ("qty", 2**31), ("qty", float("nan")), ("kind", 5), ("kind", ["k1"]), ("kind", {"k": 1}),
         ("kind", "longer than 9"),
         ("price", 5), ("price", 5.0), ("price", 0.1), ("price", Decimal128("1.005")), ("price", Decimal128("NaN")),
@@ -340,6 +340,7 @@ def test_a_value_that_is_not_the_columns(servers_of_test: Servers, platform: Pla
     filled(platform, price="DECIMAL(10,2)")
     documents = servers_of_test.mongodb["t"]
     documents.update_many({"_id": {"$gt": 20}}, {"$set": {"price": Decimal128("1.50")}})
+    documents.update_one({"_id": 30}, {"$set": {"price": Decimal128("999.00")}})
     before = documents.find_one({"_id": 5})
     assert before is not None
     for field, value in FOREIGN:

@@ -150,6 +150,10 @@ BOTH: Final[dict[str, Case]] = {
         "SELECT x.m FROM (SELECT MAX(u) AS m FROM z GROUP BY g WITH ROLLUP) AS x "
         "EXCEPT SELECT CAST(id AS SIGNED) FROM z"
     ),
+    "a window over a name that the SELECT list has twice": over_t(
+        "SELECT n AS v, t.v, RANK() OVER (w ORDER BY v) FROM t WINDOW w AS ()"
+    ),
+    "GROUP BY a name that the SELECT list has twice": over_t("SELECT n AS v, t.v FROM t GROUP BY v, n"),
     "GROUP BY an alias that is a column of two tables": over_t(
         "SELECT n AS a, COUNT(*), MAX(id) AS v FROM t NATURAL JOIN (SELECT id, v FROM t) AS o GROUP BY v"
     ),

@@ -29,7 +29,7 @@ SECRET = "a key of the tests alone"
 SignIn = Callable[[Role], Browser]
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("mysql", marks=pytest.mark.real)])
+@pytest.fixture(scope="package", params=["embedded", pytest.param("mysql", marks=pytest.mark.real)])
 def web_platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A pair of stores with a little sample."""
     with ExitStack() as stack:
@@ -44,25 +44,25 @@ def web_platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         yield platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def passwords(web_platform: Platform, web_users: Path) -> dict[str, str]:
     """Of each login."""
     return make_users(web_users, first_users(web_platform))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web_users(web_platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the users file is."""
     return tmp_path_factory.mktemp("users") / "users.yaml"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(web_platform: Platform, passwords: dict[str, str], web_users: Path) -> FastAPI:
     """The application, at the moment at which the sample ends. Its lifespan is not begun, as the platform goes on."""
     return create_app(web_platform, Settings(load_users(web_users), SECRET, clock=lambda: NOW))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def users(web_users: Path, passwords: dict[str, str]) -> dict[Role, User]:
     """The user of each role."""
     loaded = load_users(web_users)
@@ -70,7 +70,7 @@ def users(web_users: Path, passwords: dict[str, str]) -> dict[Role, User]:
     return {user.role: user for user in found}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crm(web_platform: Platform) -> Crm:
     """The same data, by the services, for who may do everything."""
     return Crm(web_platform, 1, clock=lambda: NOW)
@@ -82,7 +82,7 @@ def browser(app: FastAPI) -> Browser:
     return Browser(TestClient(app, follow_redirects=False, headers={"accept-language": "en"}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sign_in(app: FastAPI, users: dict[Role, User], passwords: dict[str, str]) -> SignIn:
     """A browser with a user of a role signed in."""
 
