@@ -7,7 +7,8 @@ derived table that was not merged has columns like any table. And FIND_IN_SET gi
 position for a merged one.
 
 For a subquery in ON of an outer join MySQL 9.7 makes a semijoin that is wrong where a side of it is a merged derived
-table, which is two tables: it repeats rows, or takes those that the subquery rejects.
+table, which is two tables: it repeats rows, or takes those that the subquery rejects. And it takes a negated comparison
+of rows for one that rejects NULLs, and the outer join for an inner one, if all of its columns are of one table.
 
 MariaDB besides: where a query has window functions, 10.11 does not count the columns of merged joins, and crashes; WITH
 ROLLUP gives wrong rows over them.
@@ -32,7 +33,7 @@ _CHANGED_BY_MYSQL: Final = _CHANGED | {"BINARY", "BIT", "FLOAT", "YEAR"}
 @lru_cache(maxsize=256)
 def kept_apart(analysis: Analysis, *, mariadb: bool) -> Set[int]:
     """The numbers of the references of which that is so."""
-    if {"over", "rollup"} & analysis.statement.names if mariadb else _asks_in_outer_join(analysis.tree):
+    if {"over", "rollup"} & analysis.statement.names if mariadb else _misleads_outer_join(analysis.tree):
         return frozenset(one.number for one in analysis.staged)
     compared = {(fold(column.name), inner) for column, inner in _compared(analysis.tree)}
     return frozenset(
@@ -47,9 +48,10 @@ def _has_set(association: Association) -> bool:
     return any(column.type.base == "SET" for column in association.columns)
 
 
-def _asks_in_outer_join(tree: exp.Query) -> bool:
-    outer = (join.args["on"] for join in tree.find_all(exp.Join) if join.args.get("side") and join.args.get("on"))
-    return any(on.find(exp.Select) is not None for on in outer)
+def _misleads_outer_join(tree: exp.Query) -> bool:
+    outer = [join for join in tree.find_all(exp.Join) if join.args.get("side")]
+    asks = any(on.find(exp.Select) is not None for join in outer if (on := join.args.get("on")) is not None)
+    return asks or (bool(outer) and tree.find(exp.Tuple) is not None)
 
 
 def _compared(tree: exp.Query) -> Iterator[tuple[exp.Column, bool]]:

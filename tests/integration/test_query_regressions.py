@@ -260,6 +260,13 @@ MYSQL: Final[dict[str, Case]] = {
     ),
     "a subquery as the group, by its position": over_t("SELECT (SELECT v) FROM t WHERE v = n GROUP BY 1 ORDER BY n"),
     "DISTINCT in the order of an aggregate": over_t("SELECT DISTINCT (SELECT t.n) FROM t GROUP BY n ORDER BY COUNT(*)"),
+    "a negated comparison of rows behind an outer join": case(
+        "SELECT r.n FROM r LEFT JOIN z ON 1 = NULL WHERE NOT ((1, z.a) IN ((-2, NULL))) OR z.v LIKE 'a'",
+        table("r", ID, C("n", "INT")),
+        table("z", ID, C("a", "INT"), C("v", "TEXT")),
+        rows={"r": [{"id": 1, "n": 1}]},
+        flags={"z": 1},
+    ),
     "a subquery in ON of an outer join, which rejects": case(
         "SELECT DISTINCT o.k FROM u AS i LEFT JOIN z AS o ON EXISTS (SELECT 1 FROM z AS x WHERE x.v LIKE NULL)",
         table("u", ID, C("n", "INT")),
