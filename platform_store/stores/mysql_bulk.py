@@ -17,7 +17,7 @@ from platform_store.stores.mysql_documents import RowEncoder
 from platform_store.stores.mysql_layout import read_layout
 from platform_store.stores.mysql_session import MysqlSession
 
-PAGE_BYTES = 12 * 1024 * 1024
+PAGE_BYTES = 8 * 1024 * 1024
 """No page goes on beyond this; its last document may be larger by itself."""
 
 _KEYS_PER_STATEMENT = 1000
