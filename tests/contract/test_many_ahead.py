@@ -9,7 +9,7 @@ import pytest
 
 from platform_store import ColumnAttribute, Platform, ValueRejected, WriteCounts
 from tests.contract.conftest import Backend
-from tests.faults.steps import OwnThread, Recorder, install
+from tests.faults.steps import Moment, OwnThread, Recorder, install
 
 COLUMNS = [
     ColumnAttribute("id", "INT"),
@@ -31,6 +31,8 @@ class Zone(tzinfo):
         return timedelta(hours=8)
 
     def dst(self, moment: datetime | None) -> None: ...
+
+    def tzname(self, moment: datetime | None) -> None: ...
 
 
 def _broken() -> None:
@@ -88,7 +90,7 @@ def test_the_next_batch_is_checked_before_this_one_is_committed(
     assert platform.read("trip", size + 1, columns=["at"]) is not None
 
 
-_IN_ORDER = {
+_IN_ORDER: dict[int, list[tuple[str, Moment]]] = {
     20: [("rows.transaction.insert", "after"), ("checked", "after"), ("rows.transaction.record", "after")],
     60: [("rows.transaction.insert", "after"), ("checked", "after"), ("documents.target.place", "before")],
 }
