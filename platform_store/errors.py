@@ -32,6 +32,10 @@ class PlatformStoreError(Exception):
     What to do: read the message; ``error.__notes__`` says what was done before.
     """
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Every error comes out of a pickle, or a copy, as it went in: it is not made anew of its message."""
+        return _restored, (type(self), self.args), self.__dict__
+
 
 class ConfigError(PlatformStoreError):
     """The configuration is wrong, or the servers it leads to cannot carry what the library promises.
@@ -321,6 +325,10 @@ class OutcomeUnknown(PlatformStoreError):
         super().__init__(
             f"table {table!r}: the connection was lost during COMMIT; operation {operation_id} is whole or absent"
         )
+
+
+def _restored(kind: type[PlatformStoreError], arguments: tuple[object, ...]) -> PlatformStoreError:
+    return kind.__new__(kind, *arguments)
 
 
 def _located(reason: str, table: str | None, column: str | None, key: object = None) -> str:
