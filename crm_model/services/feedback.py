@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -45,6 +45,8 @@ _OWNED: Final = """
     SELECT f.id, f.occurred_at FROM feedback f JOIN customer c ON c.id = f.customer_id
     WHERE c.owner_id = %s AND c.del_token = 0 AND f.del_token = 0{0} ORDER BY f.occurred_at DESC, f.id DESC LIMIT {1}
 """
+_LEAST: Final = 20
+"""Rows that are read at once, however few are wanted."""
 _BEFORE: Final = " AND (f.occurred_at < %s OR f.occurred_at = %s AND f.id < %s)"
 
 _ORIGIN: Final = "feedback"
@@ -179,22 +181,27 @@ class Feedbacks(Service):
         """
         self.check("latest_feedback")
         checks.whole("limit", limit, 1, MOST_AT_ONCE)
-        if owner_id is None:
-            found = self.stream(Feedback, {"occurred_at": _EVER}, order_by=("occurred_at DESC", "id DESC"))
-        else:
-            found = self._latest_of_owner(owner_id)
+        if owner_id is not None:
+            return self._latest_of_owner(owner_id, limit)
+        found = self.stream(Feedback, {"occurred_at": _EVER}, order_by=("occurred_at DESC", "id DESC"))
         return [*islice(self.within_reach("latest_feedback", found), limit)]
 
-    def _latest_of_owner(self, owner_id: int) -> Iterator[Feedback]:
+    def _latest_of_owner(self, owner_id: int, limit: int) -> list[Feedback]:
+        found: list[Feedback] = []
         before: tuple[object, ...] = ()
+        least = _LEAST
         while True:
-            places = list(self.answers(_OWNED.format(_BEFORE if before else "", BATCH), [owner_id, *before]))
-            found = self.platform.read_many(Feedback.table, [key for key, _ in places])
-            yield from (Feedback.of(row) for row in found if row is not None)
-            if len(places) < BATCH:
-                return
+            step = min(BATCH, max(limit - len(found), least))
+            places = list(self.answers(_OWNED.format(_BEFORE if before else "", step), [owner_id, *before]))
+            rows = self.platform.read_many(Feedback.table, [key for key, _ in places])
+            some = [Feedback.of(row) for row in rows if row is not None]
+            # Between the two requests somebody may have archived one.
+            found += self.within_reach("latest_feedback", (one for one in some if not one.archived))
+            if len(found) >= limit or len(places) < step:
+                return found[:limit]
             key, moment = places[-1]
             before = (moment, moment, key)
+            least *= 2  # the policy keeps many from the actor
 
     def satisfaction(self, customer_id: int, days: int = SATISFACTION_DAYS) -> Decimal | None:
         """The average of the scores that a customer gave in the last ``days``, halves rounded up to two places.

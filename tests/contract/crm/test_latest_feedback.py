@@ -92,6 +92,37 @@ def test_a_policy_may_keep_some_of_an_owners_customers(crm: Crm, clock: Clock) -
     assert Crm(crm.platform, 8, policy=ButOne(), clock=clock).latest_feedback(3, owner_id=8) == expected[:0:-1]
 
 
+def test_one_that_is_archived_while_it_is_looked_for(crm: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is found, but is archived once it is read. It is the last one of those that are read at once."""
+    customer = make.customer(crm, owner_id=9)
+    found = [said(crm, clock, customer) for _ in range(22)][::-1]
+    read_many = crm.platform.read_many
+
+    def once_archived(*arguments: Any, **options: Any) -> list[Any]:
+        monkeypatch.undo()
+        crm.archive(Feedback, found[19].id)
+        return read_many(*arguments, **options)
+
+    monkeypatch.setattr(crm.platform, "read_many", once_archived)
+    assert crm.latest_feedback(20, owner_id=9) == [*found[:19], found[20]]
+
+
+def test_few_are_read_where_few_are_wanted(crm: Crm, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    many(crm, clock, make.customer(crm, owner_id=10))
+    read_many, read = crm.platform.read_many, []
+
+    def counting(table: str, keys: list[Any], **options: Any) -> list[Any]:
+        read.extend(keys if table == Feedback.table else [])
+        return read_many(table, keys, **options)
+
+    monkeypatch.setattr(crm.platform, "read_many", counting)
+    assert len(crm.latest_feedback(1, owner_id=10)) == 1
+    assert len(read) <= 20
+    read.clear()
+    assert len(crm.latest_feedback(230, owner_id=10)) == 230
+    assert len(read) == len({*read}) <= 240
+
+
 def test_what_makes_no_sense(crm: Crm, policy: Counting) -> None:
     for limit in (0, 1001, True):
         with pytest.raises(InvalidInput, match="limit"):
