@@ -12,7 +12,7 @@ from itertools import islice, zip_longest
 from platform_store.association import Association, KeyValues
 from platform_store.attempts import retried
 from platform_store.catalog import Catalog
-from platform_store.errors import PlatformStoreError, RowExists, TransientError, ValueRejected
+from platform_store.errors import PlatformStoreError, RowExists, TransientError
 from platform_store.journal import Journal
 from platform_store.records import Key, OnConflict, Row, WriteCounts
 from platform_store.rows import NewRow, changes, check_batching, check_on_conflict, new_row, new_rows
@@ -117,14 +117,16 @@ class _Batch:
         self._checked: tuple[Association, list[NewRow]] | None = None
 
     def check_ahead(self, association: Association) -> None:
-        """Once, unless the association has changed. What is refused is refused in its turn.
+        """Once, unless the association has changed. What a check raises is raised in the batch's turn.
 
         Only plain dicts: another mapping may run code of its own, which must not wait for the locks that are held now.
         """
         if self._checked is not None and self._checked[0] is association:
             return
         if all(type(row) is dict for row in self._rows):
-            with suppress(ValueRejected):
+            # Whatever it is, such as of a tzinfo that somebody wrote: it must not undo the batch that is being written.
+            # checked() comes upon it again.
+            with suppress(Exception):
                 self._checked = association, new_rows(association, self._rows)
 
     def checked(self, association: Association) -> list[NewRow]:

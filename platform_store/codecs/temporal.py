@@ -264,10 +264,11 @@ class TimeCodec(Codec):
             duration = _duration(value)
         else:
             raise wrong_type(value, "timedelta, time, or str as [-]HHH:MM:SS[.ffffff]")
-        size = timedelta(microseconds=_rounded(abs(duration) // _MICROSECOND, self.sql_type.fsp))
-        if abs(duration) > _TIME_LIMIT or size > _TIME_LIMIT:
+        # In microseconds: the longest timedelta has no longer one to be rounded to.
+        size = _rounded(abs(duration) // _MICROSECOND, self.sql_type.fsp)
+        if abs(duration) > _TIME_LIMIT or size > _TIME_LIMIT // _MICROSECOND:
             raise ValueRejected("the time is out of range: TIME is -838:59:59 to 838:59:59")
-        return -size if duration < timedelta() else size
+        return timedelta(microseconds=-size if duration < timedelta() else size)
 
     def to_sql(self, stored: object) -> str:
         """Text: PyMySQL writes a negative ``timedelta`` wrongly."""

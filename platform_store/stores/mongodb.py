@@ -92,8 +92,9 @@ class MongoDocumentStore:
     def drop_index(self, association: Association, fields: Sequence[str]) -> None:
         with self._connections.translated(association, seconds=MAINTENANCE):
             collection = self._connections.collection(association.name)
+            collation = collection.options().get("collation")
             for index in list(collection.list_indexes()):
-                if list(index["key"].items()) == [(field, 1) for field in fields]:
+                if _is_plain(index, fields, collation):
                     collection.drop_index(index["name"])
 
     def discard(self, association: Association) -> int:
@@ -180,6 +181,17 @@ class MongoDocumentStore:
 
     def close(self) -> None:
         self._connections.close()
+
+
+def _is_plain(index: Mapping[str, Any], fields: Sequence[str], collation: Mapping[str, Any] | None) -> bool:
+    """Whether nothing but ``fields`` was said when it was made, not even a name. ``collation``: the collection's."""
+    keys = [(field, 1) for field in fields]
+    return (
+        list(index["key"].items()) == keys
+        and index["name"] == "_".join(f"{field}_{order}" for field, order in keys)
+        and index.get("collation") == collation
+        and not index.keys() & {"unique", "sparse", "partialFilterExpression", "expireAfterSeconds"}
+    )
 
 
 def _projection(fields: Sequence[str] | None) -> dict[str, int] | None:

@@ -327,12 +327,17 @@ def _index_name(session: MysqlSession, association: Association, index: Index) -
 
 
 def _renamed(session: MysqlSession, association: Association, old: str, new: str) -> Iterator[tuple[str, str]]:
-    """The indexes that a column's new name gives new names, so that they are known by them."""
+    """The indexes that a column's new name gives new names, so that they are known by them.
+
+    One stays as it is where somebody else's index has that name: what it is called only helps a search.
+    """
+    taken = {str(name).lower() for name, _ in session.rows(metadata.INDEX_COLUMNS, [association.name])}
     for index in association.indexes:
         name = _index_name(session, association, index) if old in index.columns else None
         if name is not None:
-            columns = [new if column == old else column for column in index.columns]
-            yield name, ddl.index_name(association, index, columns)
+            renamed = ddl.index_name(association, index, [new if one == old else one for one in index.columns])
+            if renamed.lower() not in taken - {name.lower()}:
+                yield name, renamed
 
 
 def _has_rows(session: MysqlSession, association: Association) -> bool:

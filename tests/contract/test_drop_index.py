@@ -156,3 +156,65 @@ def test_an_index_is_renamed_with_its_column(mysql_database: str, mariadb_databa
                 cursor.execute(_OF_TABLE)
                 assert cursor.fetchall() == (("ix_1_number", "number"), ("uq_0_name", "name"))
             platform.drop_table("card")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("server", ["mysql_database", "mariadb_database"])
+def test_the_name_that_an_index_would_get_is_taken(
+    server: str, mongodb_database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(server)
+    with (
+        Platform.open(mysql=url, mongodb=mongodb_database) as platform,
+        closing(sql_connection(url)) as connection,
+        connection.cursor() as cursor,
+    ):
+        _create(platform)
+        cursor.execute("CREATE INDEX IX_1_Number ON card (name, id)")
+        platform.rename_column("card", "n", "number")
+        platform.add_column("card", ColumnAttribute("more", "INT"), to="mysql")
+        cursor.execute(_OF_TABLE)
+        others = {("IX_1_Number", "name"), ("IX_1_Number", "id"), ("uq_0_name", "name")}
+        assert set(cursor.fetchall()) == {("ix_1_n", "number"), *others}
+        platform.write("card", {"id": 1, "name": "a", "number": 1})
+        assert [row["id"] for row in platform.find("card", {"number": 1}, order_by=["id"])] == [1]
+        platform.drop_index("card", Index(["number"]))
+        cursor.execute(_OF_TABLE)
+        assert set(cursor.fetchall()) == others
+
+
+@pytest.mark.real
+def test_what_others_made_in_mongodb_stays(mysql_database: str, mongodb_database: str) -> None:
+    """Over the same fields, too."""
+    with (
+        Platform.open(mysql=mysql_database, mongodb=mongodb_database) as platform,
+        connect_mongodb(mongodb_database) as client,
+    ):
+        _create(platform)
+        cards = client.get_default_database()["card"]
+        cards.create_index("doc", name="of others", partialFilterExpression={"doc": {"$gt": 1}})
+        platform.drop_index("card", BY_DOC)
+        assert {index["name"] for index in cards.list_indexes() if "doc" in index["key"]} == {"of others"}
+        platform.add_index("card", BY_DOC)
+        cards.drop_index("doc_1")
+        cards.create_index("doc", sparse=True)
+        platform.drop_index("card", BY_DOC)
+        assert {index["name"] for index in cards.list_indexes() if "doc" in index["key"]} == {"of others", "doc_1"}
+
+
+@pytest.mark.real
+def test_in_a_collection_with_a_collation(mysql_database: str, mongodb_database: str) -> None:
+    """Its indexes have it without being asked to."""
+    with (
+        Platform.open(mysql=mysql_database, mongodb=mongodb_database) as platform,
+        connect_mongodb(mongodb_database) as client,
+    ):
+        _create(platform)
+        database = client.get_default_database()
+        database["card"].drop()
+        database.create_collection("card", collation={"locale": "zh"})
+        platform.drop_index("card", BY_DOC)
+        platform.add_index("card", BY_DOC)
+        assert "doc_1" in database["card"].index_information()
+        platform.drop_index("card", BY_DOC)
+        assert set(database["card"].index_information()) == {"_id_"}
