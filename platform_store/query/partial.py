@@ -47,6 +47,7 @@ _DIGITS: Final = 34
 _NOT_DECIMAL: Final = 1 << 40
 """Added for a value of another type where values are counted: more than there are documents."""
 _NUMBERS: Final = INTEGER_TYPES | {"DECIMAL", "YEAR"}
+_INEXACT: Final = "a sum that MongoDB does not make exactly"
 _EXACTLY: Final = Context(prec=_DIGITS + 20)
 
 Totals: TypeAlias = tuple[int, ...]
@@ -294,6 +295,8 @@ class Part:
             return Part(0, None, None, None)
         stored = _held(column, value)
         if isinstance(stored, Decimal):
+            if not _has_digits(column, count):
+                raise Ungrouped(_INEXACT)
             return _part(column, count, Decimal128(_EXACTLY.multiply(stored, Decimal(count))), value, value)
         return _part(column, count, cast("int", stored) * count, value, value)
 
@@ -305,9 +308,9 @@ def _part(column: Column, count: Any, total: Any, low: Any, high: Any) -> Part:
     if column.type.base in INTEGER_TYPES:
         largest = max(abs(cast("int", one)) for one in ends)
         if type(total) not in (int, Int64) or largest * count >= 1 << 63:
-            raise Ungrouped("a sum that MongoDB does not make exactly")
+            raise Ungrouped(_INEXACT)
     elif not _is_exact(column, count, total):
-        raise Ungrouped("a sum that MongoDB does not make exactly")
+        raise Ungrouped(_INEXACT)
     return Part(_whole(count), total, low, high)
 
 
@@ -325,7 +328,12 @@ def _is_exact(column: Column, count: int, total: Any) -> bool:
     if count >= _NOT_DECIMAL or type(total) is not Decimal128 or not (number := total.to_decimal()).is_finite():
         return False
     places = -cast("int", number.as_tuple().exponent)
-    return places <= (column.type.scale or 0) and (column.type.precision or 0) + len(str(count)) <= _DIGITS
+    return places <= (column.type.scale or 0) and _has_digits(column, count)
+
+
+def _has_digits(column: Column, count: int) -> bool:
+    """Whether a Decimal128 has the digits of any sum of so many values of a DECIMAL."""
+    return (column.type.precision or 0) + len(str(count)) <= _DIGITS
 
 
 def _key(keys: Sequence[Column]) -> Any:
