@@ -190,7 +190,7 @@ class _Grouper:
         if self.left_out:
             mine["_id"] = {"$nin": self.left_out}
         wanted = fingerprint.in_mongodb()
-        if self._ordered:
+        if self.grouping.keys:
             wanted["first"] = {"$min": "$_id"}
         for place, column in enumerate(self.grouping.measured):
             wanted |= _measures(column, place)
@@ -219,16 +219,11 @@ class _Grouper:
 
     # Rows of the scratch table
 
-    @property
-    def _ordered(self) -> bool:
-        """Whether MySQL may take different keys for equal: it shows the one that it comes upon first."""
-        return not all(column.binary_text for column in self.grouping.keys)
-
     def _rows(self, groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """In order of the first of their rows' keys where it may count: as MySQL would mostly come upon them."""
+        """In order of the first of their rows' keys: MySQL shows of what is equal, and of a LIMIT, what comes first."""
         firsts = [group.get("first") for group in groups] + [document_id for document_id, _, _ in self.images]
         rows = [*map(self._row_of_group, groups), *(self._row_of_image(image) for _, _, image in self.images)]
-        if not self._ordered:
+        if not self.grouping.keys:
             return rows
         keys = [self.scratch.association.decode_id(first) for first in firsts]
         return [rows[place] for place in sorted(range(len(rows)), key=lambda place: cast("Any", keys[place]))]

@@ -154,6 +154,8 @@ STATEMENTS = [
     "SELECT COUNT(*) + 1, COUNT(qty) / 3, COUNT(*) * 1.50, CASE WHEN COUNT(*) > 3 THEN SUM(qty) ELSE 0 END FROM sale",
     "SELECT COUNT(DISTINCT region), COUNT(DISTINCT code, qty), MIN(UPPER(code)), MAX(qty + small) FROM sale",
     "SELECT DISTINCT small FROM sale ORDER BY small",
+    "SELECT DISTINCT small FROM sale LIMIT 2",
+    "SELECT DISTINCT qty, small FROM sale LIMIT 7",
     "SELECT DISTINCT small, SUM(qty) FROM sale GROUP BY small, day ORDER BY 1, 2 LIMIT 3 OFFSET 1",
     "SELECT sum(amount), `region` IS NULL FROM sale GROUP BY `region` IS NULL ORDER BY 2",
     "SELECT SUM(amount) amount FROM sale GROUP BY small ORDER BY amount",
