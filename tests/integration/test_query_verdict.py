@@ -9,10 +9,14 @@ import pytest
 from platform_store import ColumnAttribute, Index, Platform
 from platform_store.errors import SchemaError
 from tests.faults.drivers import sent
-from tests.integration.conftest import plain
+from tests.integration.conftest import Servers, plain
 from tests.servers.databases import fresh_mongodb_database, fresh_sql_database
 
 HAVING = "SELECT code, COUNT(doc) FROM t GROUP BY {} HAVING EXISTS (SELECT 1 FROM other WHERE other.id > {} + %s)"
+
+
+BY_KEY = "SELECT id, COUNT(doc) FROM t GROUP BY id HAVING EXISTS (SELECT 1 FROM other WHERE other.note = t.note)"
+EACH_ONCE = [(1, 1), (2, 1), (3, 1), (4, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +27,7 @@ def store(mysql_url: str, mongodb_url: str) -> Iterator[Platform]:
         plain(mysql, mongodb) as servers,
         servers.open() as platform,
     ):
-        columns = [
-            ColumnAttribute("id", "INT"),
-            ColumnAttribute("code", "INT", nullable=False),
-            ColumnAttribute("note", "INT"),
-            ColumnAttribute("doc", "JSON"),
-        ]
-        platform.create_table("t", columns, flag=2, indexes=[Index(["code"], unique=True), Index(["note"])])
-        platform.create_table("other", columns, flag=2)
-        for name in ("t", "other"):
-            platform.write_many(name, [{"id": n, "code": 9 - n, "note": n % 2, "doc": [n]} for n in range(1, 5)])
+        _fill(platform)
         yield platform
 
 
@@ -68,6 +63,33 @@ def test_no_other_statement_is_judged(store: Platform) -> None:
         with sent() as counted:
             store.query(statement).all()
         assert _prepared(counted.sql) == 0
+
+
+def test_a_unique_key_whose_column_another_process_renamed(servers_of_test: Servers) -> None:
+    with servers_of_test.open() as platform, servers_of_test.open() as other:
+        _fill(platform)
+        platform.query("SELECT COUNT(*) FROM t JOIN other USING (id)").all()  # both tables are known from here on
+        other.rename_column("t", "code", "number")
+        assert sorted(platform.query(BY_KEY).all()) == EACH_ONCE
+
+
+def test_a_unique_key_of_a_column_that_is_not_mapped(servers_of_test: Servers, platform: Platform) -> None:
+    _fill(platform)
+    servers_of_test.sql("ALTER TABLE t ADD COLUMN extern INT, ADD UNIQUE (extern), ADD UNIQUE (note, id)")
+    assert sorted(platform.query(BY_KEY).all()) == EACH_ONCE
+
+
+def _fill(platform: Platform) -> None:
+    columns = [
+        ColumnAttribute("id", "INT"),
+        ColumnAttribute("code", "INT", nullable=False),
+        ColumnAttribute("note", "INT"),
+        ColumnAttribute("doc", "JSON"),
+    ]
+    platform.create_table("t", columns, flag=2, indexes=[Index(["code"], unique=True), Index(["note"])])
+    platform.create_table("other", columns, flag=2)
+    for name in ("t", "other"):
+        platform.write_many(name, [{"id": n, "code": 9 - n, "note": n % 2, "doc": [n]} for n in range(1, 5)])
 
 
 def _asked(store: Platform, statement: str, value: object) -> int:
