@@ -12,6 +12,7 @@ Only what is known to be of one of these kinds is taken for it: a SELECT with an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -28,6 +29,8 @@ Kind: TypeAlias = Literal["rows", "count", "sum", "min", "max"]
 
 _DIGITS: Final = 34
 """Of a Decimal128."""
+_MOST_DIGITS: Final = 28
+"""Of a DECIMAL that is summed: less than a million of them are surely added up exactly. Of more digits, too few are."""
 _KEY_TYPES: Final = INTEGER_TYPES | {"DECIMAL", "CHAR", "VARCHAR", "TINYTEXT", "TEXT", "ENUM", "SET", "DATE", "YEAR"}
 """Of which two values are one to MongoDB only where they are the same. It takes -0.0 for 0.0, and 1 for 1.0 in JSON."""
 _CLAUSES: Final = frozenset(
@@ -46,6 +49,8 @@ _INSENSITIVE: Final = frozenset({
 })  # fmt: skip
 """What a SELECT may hold. Of the functions each gives one value for the same arguments, however often it is called."""
 _COUNTING: Final = ("count", "sum")
+_CALL: Final = re.compile(r"(?:count|sum|min|max)\(", re.IGNORECASE)
+"""As MySQL has it: it takes a quoted name, or one with a space after it, for that of a stored function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,14 @@ def _column(name: str, kind: Kind, of: Column | None) -> Column:
 def grouped_references(analysis: Analysis) -> dict[int, Grouping]:
     """By the reference's number, of the references that MongoDB may group."""
     found = {one.number: grouping for one in analysis.staged if (grouping := _Reader(analysis, one).grouping())}
-    return found if found and _all_found(analysis) and items_are_known(analysis) else {}
+    if not found or _names_an_item(analysis):
+        return {}
+    return found if _all_found(analysis) and items_are_known(analysis) else {}
+
+
+def _names_an_item(analysis: Analysis) -> bool:
+    """Whether a name may be the text of an item, as in HAVING `COUNT(*)` > 1: written anew, it has another."""
+    return any(word.quoted and "(" in word.name and word.after != "as" for word in analysis.statement.words)
 
 
 def _all_found(analysis: Analysis) -> bool:
@@ -166,6 +178,8 @@ class _Reader:
             if kind == "sum" and column is not None and not is_exact(column):
                 return None
             start = self._analysis.statement.place(node.meta["start"])
+            if not _CALL.match(self._analysis.statement.source, start):
+                return None
             end = after_parentheses(self._analysis.statement.text, node.meta["end"] + 1)
             aggregates.append(Aggregate(kind, column, start, self._analysis.statement.place(end - 1) + 1))
         measured = {one.column.name for one in aggregates if one.column and one.column.name not in keys}
@@ -270,7 +284,9 @@ def _is_plain(node: exp.Expr) -> bool:
 
 def is_exact(column: Column) -> bool:
     """Whether MongoDB can add up values of the column exactly, unless there are too many."""
-    return column.type.base in INTEGER_TYPES or (column.type.base == "DECIMAL" and _is_whole(column))
+    if column.type.base == "DECIMAL":
+        return (column.type.precision or 0) <= _MOST_DIGITS
+    return column.type.base in INTEGER_TYPES
 
 
 def _is_whole(column: Column) -> bool:

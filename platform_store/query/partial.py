@@ -47,6 +47,7 @@ _DIGITS: Final = 34
 _NOT_DECIMAL: Final = 1 << 40
 """Added for a value of another type where values are counted: more than there are documents."""
 _NUMBERS: Final = INTEGER_TYPES | {"DECIMAL", "YEAR"}
+_INEXACT: Final = "a sum that MongoDB does not make exactly"
 _EXACTLY: Final = Context(prec=_DIGITS + 20)
 
 Totals: TypeAlias = tuple[int, ...]
@@ -189,7 +190,7 @@ class _Grouper:
         if self.left_out:
             mine["_id"] = {"$nin": self.left_out}
         wanted = fingerprint.in_mongodb()
-        if self._ordered:
+        if self.grouping.keys:
             wanted["first"] = {"$min": "$_id"}
         for place, column in enumerate(self.grouping.measured):
             wanted |= _measures(column, place)
@@ -218,16 +219,11 @@ class _Grouper:
 
     # Rows of the scratch table
 
-    @property
-    def _ordered(self) -> bool:
-        """Whether MySQL may take different keys for equal: it shows the one that it comes upon first."""
-        return not all(column.binary_text for column in self.grouping.keys)
-
     def _rows(self, groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """In order of the first of their rows' keys where it may count: as MySQL would mostly come upon them."""
+        """In order of the first of their rows' keys: MySQL shows of what is equal, and of a LIMIT, what comes first."""
         firsts = [group.get("first") for group in groups] + [document_id for document_id, _, _ in self.images]
         rows = [*map(self._row_of_group, groups), *(self._row_of_image(image) for _, _, image in self.images)]
-        if not self._ordered:
+        if not self.grouping.keys:
             return rows
         keys = [self.scratch.association.decode_id(first) for first in firsts]
         return [rows[place] for place in sorted(range(len(rows)), key=lambda place: cast("Any", keys[place]))]
@@ -294,6 +290,8 @@ class Part:
             return Part(0, None, None, None)
         stored = _held(column, value)
         if isinstance(stored, Decimal):
+            if not _has_digits(column, count):
+                raise Ungrouped(_INEXACT)
             return _part(column, count, Decimal128(_EXACTLY.multiply(stored, Decimal(count))), value, value)
         return _part(column, count, cast("int", stored) * count, value, value)
 
@@ -305,9 +303,9 @@ def _part(column: Column, count: Any, total: Any, low: Any, high: Any) -> Part:
     if column.type.base in INTEGER_TYPES:
         largest = max(abs(cast("int", one)) for one in ends)
         if type(total) not in (int, Int64) or largest * count >= 1 << 63:
-            raise Ungrouped("a sum that MongoDB does not make exactly")
+            raise Ungrouped(_INEXACT)
     elif not _is_exact(column, count, total):
-        raise Ungrouped("a sum that MongoDB does not make exactly")
+        raise Ungrouped(_INEXACT)
     return Part(_whole(count), total, low, high)
 
 
@@ -325,7 +323,12 @@ def _is_exact(column: Column, count: int, total: Any) -> bool:
     if count >= _NOT_DECIMAL or type(total) is not Decimal128 or not (number := total.to_decimal()).is_finite():
         return False
     places = -cast("int", number.as_tuple().exponent)
-    return places <= (column.type.scale or 0) and (column.type.precision or 0) + len(str(count)) <= _DIGITS
+    return places <= (column.type.scale or 0) and _has_digits(column, count)
+
+
+def _has_digits(column: Column, count: int) -> bool:
+    """Whether a Decimal128 has the digits of any sum of so many values of a DECIMAL."""
+    return (column.type.precision or 0) + len(str(count)) <= _DIGITS
 
 
 def _key(keys: Sequence[Column]) -> Any:

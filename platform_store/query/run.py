@@ -19,7 +19,7 @@ from platform_store.errors import SchemaError, TransientError
 from platform_store.placeholders import bind
 from platform_store.query.analysis import Analysis, analyse, parse, table_names
 from platform_store.query.answer import Answering, Report
-from platform_store.query.limits import within
+from platform_store.query.limits import Spending, within
 from platform_store.query.names import QueryNames, names_of
 from platform_store.query.partial import Ungrouped
 from platform_store.query.plan import QueryPlan
@@ -102,24 +102,23 @@ class Querier:
             restrictions(analysis, StatementConstants(analysis.statement.markers, values)) if analysis.staged else {}
         )
         report.step("restrictions")
-        if not self._rows.mariadb and self._doubtful(analysis):
-            self._verdicts.foresee(analysis, values)
-        began, loosely = monotonic(), False
+        began, asks = monotonic(), not self._rows.mariadb and self._doubtful(analysis)
         for attempt in count(1):
             try:
+                if asks:
+                    self._verdicts.check(analysis, values, Spending(limits, began))
                 answering = Answering(
                     self._rows, self._documents, analysis, known, values, limits, report,
-                    began=began, hopeful=attempt == 1, loosely=loosely,
+                    began=began, hopeful=attempt == 1, loosely=asks,
                 )  # fmt: skip
                 return answering.run(whole=whole)
             except Ungrouped as ungrouped:
                 report.ungrouped = str(ungrouped)
                 continue
             except NotGrouped:
-                if loosely or not analysis.staged:
+                if asks or not analysis.staged:
                     raise
-                self._verdicts.check(analysis, values)
-                loosely = True
+                asks = True
                 continue
             except Moved as moved:
                 if attempt >= _ATTEMPTS:

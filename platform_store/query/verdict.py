@@ -8,15 +8,17 @@ position, and behind SELECT DISTINCT.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlglot import exp
 
+from platform_store.errors import PlatformStoreError
 from platform_store.query.analysis import Analysis
+from platform_store.query.limits import Alarm, Spending
 from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.text import fold, identifier
 from platform_store.stores.base import RowStore
@@ -24,48 +26,52 @@ from platform_store.stores.scratch import QuerySession, Shadow
 
 _ACCEPTED: Final = 256
 
-
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """The values of a statement's placeholders; equal to others that have NULLs and lists at the same places."""
-
-    shape: tuple[tuple[str, object], ...]
-    values: Mapping[str, object] = field(compare=False, repr=False)
+_Question: TypeAlias = tuple[Analysis, tuple[tuple[str, object], ...]]
 
 
 class Verdicts:
-    """Asks one server."""
+    """Asks one server, and remembers which of the latest statements it accepted, by no value of theirs."""
 
     def __init__(self, rows: RowStore):
         self._rows = rows
-        self._foreseen = lru_cache(maxsize=_ACCEPTED)(self._ask)
+        self._accepted: dict[_Question, None] = {}  # the latest come last
+        self._changing = threading.Lock()
 
-    def foresee(self, analysis: Analysis, values: Mapping[str, object]) -> None:
-        """As :meth:`check`, but once for all values of the same shape, where MySQL accepts the statement.
+    def check(self, analysis: Analysis, values: Mapping[str, object], spending: Spending) -> None:
+        """Raises the error that MySQL has for the statement, if it has one; StaleAssociation; LimitExceeded.
 
-        An analysis is of one version of its tables.
+        Where MySQL accepts it, that holds for all values of the same types. An analysis is of one version of its
+        tables.
         """
-        self._foreseen(analysis, _Values(tuple((name, _shape(value)) for name, value in values.items()), values))
+        question = analysis, tuple((name, _shape(value)) for name, value in values.items())
+        if question in self._accepted:
+            return
+        self._ask(analysis, values, spending)
+        with self._changing:
+            self._accepted[question] = None
+            while len(self._accepted) > _ACCEPTED:
+                del self._accepted[next(iter(self._accepted))]
 
-    def check(self, analysis: Analysis, values: Mapping[str, object]) -> None:
-        """Raises the error that MySQL has for the statement, if it has one."""
-        self._ask(analysis, _Values((), values))
-
-    def _ask(self, analysis: Analysis, given: _Values) -> None:
-        session = self._rows.query_session()
-        try:
-            reopens = self._rows.mariadb
-            shadows = _shadows(copies(analysis, reopens=reopens))
-            parameters = analysis.statement.parameters(lambda name: written(session, given.values[name]))
-            text = rewritten(
-                analysis,
-                lambda copy: identifier(shadows[copy.reference.number, copy.number].name),
-                parameters,
-                reopens=reopens,
-            )
-            session.judge(text, list(shadows.values()))
-        finally:
-            session.close()
+    def _ask(self, analysis: Analysis, values: Mapping[str, object], spending: Spending) -> None:
+        reopens = self._rows.mariadb
+        with contextlib.closing(self._rows.query_session()) as session:
+            alarm = Alarm(spending.seconds_left, session.cancel)
+            try:
+                shadows = _shadows(copies(analysis, reopens=reopens))
+                parameters = analysis.statement.parameters(lambda name: written(session, values[name]))
+                text = rewritten(
+                    analysis,
+                    lambda copy: identifier(shadows[copy.reference.number, copy.number].name),
+                    parameters,
+                    reopens=reopens,
+                )
+                session.judge(text, list(shadows.values()))
+            except PlatformStoreError:
+                if alarm.rung:
+                    raise spending.timed_out() from None
+                raise
+            finally:
+                alarm.stop()
 
 
 def is_doubtful(analysis: Analysis) -> bool:
@@ -83,7 +89,7 @@ def written(session: QuerySession, value: object) -> str:
 
 
 def _shape(value: object) -> object:
-    return len(value) if isinstance(value, list | tuple) else value is None
+    return (len(value), frozenset(map(type, value))) if isinstance(value, list | tuple) else type(value)
 
 
 def _is_doubtful(select: exp.Select) -> bool:

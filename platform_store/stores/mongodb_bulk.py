@@ -35,7 +35,9 @@ from platform_store.stores.mongodb_driver import (
 _NO_TIME: Final = Timestamp(0, 0)
 # Nothing means anything without a match of one of these. Each begins with one byte, which is looked for fast.
 _DOLLAR_NAME: Final = re.compile(rb"\$(?<=[\x01-\x13\x7f\xff]\$)").search  # after the type
-_ZERO_TIMESTAMP: Final = re.compile(rb"\x11[^\0]*\0{9}").search  # after the type and the name
+# After the type and the name. Where a name holds the type's byte, too, there is a match from the last of these on; to
+# look from each of them to the end of the name would take the square of the time.
+_ZERO_TIMESTAMP: Final = re.compile(rb"\x11[^\0\x11]*\0{9}").search
 _UNDECODED: CodecOptions[RawBSONDocument] = CODEC_OPTIONS.with_options(
     document_class=RawBSONDocument
 )  # but for the top
@@ -128,8 +130,8 @@ class MongoCollections:
         with self._connections.translated(seconds=MANY):
             collection = self._connections.collection(name, concern=DURABLE)
             if fresh:
-                peculiar = [document for document in given if _means_something(document)]
-                others = [document for document in given if not _means_something(document)] if peculiar else given
+                peculiar = [document for document in given if means_something(document)]
+                others = [document for document in given if not means_something(document)] if peculiar else given
                 given = [*peculiar, *(_inserted(collection, others) if others else ())]
             return _replaced(collection, given) if given else 0
 
@@ -222,7 +224,7 @@ def _replaced(collection: Documents, documents: Sequence[Image]) -> int:
     replaced = 0
     while documents:
         operations = [
-            (verbatim if _means_something(document) else upsert)({"_id": identifier_of(bytes(document.raw))}, document)
+            (verbatim if means_something(document) else upsert)({"_id": identifier_of(bytes(document.raw))}, document)
             for document in documents
         ]
         with reported() as report:
@@ -234,7 +236,7 @@ def _replaced(collection: Documents, documents: Sequence[Image]) -> int:
     return replaced
 
 
-def _means_something(document: Image) -> bool:
+def means_something(document: Image) -> bool:
     """Whether MongoDB would not keep the document as it is.
 
     It refuses to replace one with a field that begins with a dollar sign, and puts its own time in the place of a

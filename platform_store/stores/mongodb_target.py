@@ -271,13 +271,17 @@ def _burial(run: Sequence[Entry]) -> tuple[Mapping[str, Any], Sequence[Mapping[s
     """Of what is older than the whole run: no document that is newer than its own entry."""
     first = run[0]
     condition = {"_id": {"$in": [entry.identifier for entry in run]}, REVISION: {"$not": {"$gte": first.revision}}}
-    revision = {"$toLong": {"$add": [{"$subtract": ["$_id", first.identifier]}, first.revision]}}
+    offset = {"$subtract": [{"$toLong": "$_id"}, first.identifier]}  # of doubles it would be rounded
+    revision = {"$add": [offset, first.revision]}
     deleted = datetime.datetime.now(datetime.UTC)
     return condition, [{"$replaceWith": {"_id": "$_id", REVISION: revision, DELETED: deleted}}]
 
 
 def _insert(collection: Documents, entries: Sequence[Entry]) -> None:
-    documents = [RawBSONDocument(with_revision(entry.image or b"", entry.revision)) for entry in entries]
+    documents = []
+    for entry in entries:
+        assert entry.image is not None  # a deletion is of no new row
+        documents.append(RawBSONDocument(with_revision(entry.image, entry.revision)))
     if len(documents) == 1:
         collection.insert_one(documents[0])
     else:

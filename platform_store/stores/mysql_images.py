@@ -37,6 +37,7 @@ _DOUBLE: Final = rb"\x01%(name)b\0(.{8})"
 _DATE: Final = rb"\x09%(name)b\0(.{8})"
 _DECIMAL128: Final = rb"\x13%(name)b\0(.{16})"
 _NULL: Final = rb"\x0a%(name)b\0"
+_NO_FIELD: Final = rb"(?!.%(name)b\0)"  # or each column's value would be passed over before a document is odd
 
 _INTEGERS: Final = (*INTEGER_BITS, "TIME", "YEAR")
 _STRINGS: Final = ("CHAR", "VARCHAR", *TEXT_BYTES, "ENUM", "SET", "DATETIME", "TIMESTAMP")
@@ -88,7 +89,7 @@ def _field(column: Column, write: Write) -> _Field | None:
     if found is None:
         return None
     value, texts = found
-    pattern = b"(?:%b)" % value if column.key else b"(?:%b|%b)?" % (value, _NULL)
+    pattern = b"(?:%b)" % value if column.key else b"(?:%b|%b|%b)" % (value, _NULL, _NO_FIELD)
     return _Field(pattern % {b"name": name}, texts)
 
 

@@ -110,9 +110,8 @@ class MysqlQuerySession:
         with self._at_work(self._theirs) as session:
             self._begun = True
             session.verbatim(sql.BEGIN_SNAPSHOT)  # ends an earlier one
-            for table_id, association in epochs.items():
-                if session.rows(sql.EPOCH, [table_id]) != ((association.epoch,),):
-                    raise StaleAssociation(association.name)
+            for association in epochs.values():
+                _check_epoch(session, association)
 
     def removals(self) -> int:
         ((count,),) = self.rows(sql.REMOVALS)
@@ -158,10 +157,10 @@ class MysqlQuerySession:
         with self._at_work(SQL_MODE) as session:
             if session.mariadb:
                 session.attempt(_LOG_NO_SCRATCH, MAY_NOT_SET)
+            unique_keys = {shadow.association.name: _unique_keys(session, shadow.association) for shadow in shadows}
             for shadow in shadows:
                 self._temporary.append(shadow.name)
-                indexes = read_indexes(session, shadow.association.name)
-                unique = [index.columns for index in indexes if index.unique and index.columns and not index.prefixed]
+                unique = unique_keys[shadow.association.name]
                 _create(session, shadow, [_shadowing(shadow, unique, engine) for engine in _ENGINES])
         with self._at_work(self._theirs) as session:
             session.verbatim(f"PREPARE {_JUDGED} FROM {self.literal(statement)}")
@@ -290,6 +289,22 @@ def _judge(warned: Sequence[int]) -> None:
 def _creation(scratch: Scratch, engine: str, session: MysqlSession) -> str:
     keys, mariadb = () if scratch.grouped else scratch.association.key_columns, session.mariadb
     return ddl.create_scratch(scratch.name, keys, scratch.columns, engine=engine, mariadb=mariadb).replace("%%", "%")
+
+
+def _check_epoch(session: MysqlSession, association: Association) -> None:
+    if session.rows(sql.EPOCH, [association.table_id]) != ((association.epoch,),):
+        raise StaleAssociation(association.name)
+
+
+def _unique_keys(session: MysqlSession, association: Association) -> list[tuple[str, ...]]:
+    """Those of mapped columns, as of the association's epoch: no statement can name another column."""
+    indexes = read_indexes(session, association.name)
+    _check_epoch(session, association)  # after them: they may have been read of a later one
+    return [
+        index.columns
+        for index in indexes
+        if index.unique and index.columns and not index.prefixed and association.by_name.keys() >= set(index.columns)
+    ]
 
 
 def _shadowing(shadow: Shadow, unique: Sequence[Sequence[str]], engine: str) -> str:

@@ -174,14 +174,14 @@ class Stuck(Exception):
 
 
 @contextlib.contextmanager
-def bench(mysql: str, mongodb: str, *, write_concern: WriteConcern = 1) -> Iterator[Bench]:
-    """On empty databases. Nobody waits for a lock for longer than a second."""
+def bench(mysql: str, mongodb: str, *, write_concern: WriteConcern = 1, lock_wait: int = 1) -> Iterator[Bench]:
+    """On empty databases. Nobody waits for a lock for longer than ``lock_wait`` seconds."""
     config = stores(mysql, mongodb)
     assert config.mysql is not None
     assert config.mongodb is not None
     config = replace(
         config,
-        mysql=replace(config.mysql, lock_wait_timeout=1),
+        mysql=replace(config.mysql, lock_wait_timeout=lock_wait),
         mongodb=replace(config.mongodb, write_concern=write_concern),
         journal=JournalConfig(reaper=False),
     )

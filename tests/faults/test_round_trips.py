@@ -27,11 +27,11 @@ TIMES = 3
 
 @pytest.fixture(scope="module")
 def made(mysql_url: str, mongodb_url: str) -> Iterator[Bench]:
-    """On databases of their own."""
+    """On databases of their own. On a busy machine an ALTER TABLE may wait for more than a second, and try again."""
     with (
         fresh_sql_database(mysql_url) as sql,
         fresh_mongodb_database(mongodb_url) as mongodb,
-        bench(sql, mongodb) as found,
+        bench(sql, mongodb, lock_wait=60) as found,
     ):
         yield found
 

@@ -17,7 +17,7 @@ def report(context: Context, from_: From, *, top: bool) -> Query:
     text, source = from_.table()
     last = source.fields[len(source.keys or ()) :][-context.chance.randint(2, 5) :]
     scope = Scope((source,))
-    fields = [one for one in last if one.kind not in ("json", "point", "flt")] or list(source.fields)
+    fields = [one for one in last if _is_plain(one)] or [one for one in source.fields if _is_plain(one)]
     keys = [
         (qualified(context, source, one.name), one)
         for one in context.chance.sample(fields, min(len(fields), context.pick([0, 1, 1, 2])))
@@ -46,6 +46,10 @@ def report(context: Context, from_: From, *, top: bool) -> Query:
         order,
     )
     return Query(tree, tuple(one for _, one in named), None, ordered)
+
+
+def _is_plain(field: Field) -> bool:
+    return field.kind not in ("json", "point", "flt")
 
 
 def _counted(context: Context, scope: Scope, source: Source, fields: Sequence[Field]) -> tuple[Node, Field]:

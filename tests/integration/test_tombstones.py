@@ -8,6 +8,7 @@ from typing import Any
 
 import bson
 import pytest
+from bson import Decimal128
 
 from platform_store.config import MongodbConfig
 from platform_store.names import DELETED, REVISION
@@ -79,6 +80,21 @@ def test_what_is_older_than_its_own_entry_goes(store: MongoDocumentStore, mongod
     write(store, {1: 1, 2: 2, 3: 1001})
     bury(store, [1, 2, 3])
     assert {one: document[REVISION] for one, document in kept(mongodb_database).items()} == {1: 1000, 2: 1001, 3: 1002}
+
+
+@pytest.mark.parametrize("other", [2.0**53 + 2, Decimal128(str(2**53 + 2))], ids=str)
+def test_of_a_number_of_another_type_each_has_its_own_revision(
+    store: MongoDocumentStore, mongodb_database: str, other: object
+) -> None:
+    """Next to a double above 2^53 not every whole number is one."""
+    identifiers = [2**53 + 1, 2**53 + 2, 2**53 + 3]
+    with connect_mongodb(mongodb_database) as client:
+        card = client.get_default_database()["card"]
+        card.insert_many([{"_id": identifiers[0]}, {"_id": other}, {"_id": identifiers[2]}])
+        bury(store, identifiers)
+        assert [(one["_id"], one[REVISION], DELETED in one) for one in card.find(sort={"_id": 1})] == [
+            (identifiers[0], 1000, True), (other, 1001, True), (identifiers[2], 1002, True),
+        ]  # fmt: skip
 
 
 def test_a_document_that_is_not_asked_for_stays(store: MongoDocumentStore, mongodb_database: str) -> None:

@@ -18,7 +18,7 @@ from platform_store.query.text import Statement, fold
 
 TYPES = {
     "region": "VARCHAR(32)", "amount": "DECIMAL(14,2)", "qty": "INT", "day": "DATE", "rate": "DOUBLE", "tags": "JSON",
-    "huge": "DECIMAL(40,2)", "big": "BIGINT UNSIGNED",
+    "huge": "DECIMAL(40,2)", "long": "DECIMAL(33,0)", "big": "BIGINT UNSIGNED",
 }  # fmt: skip
 OWN = (
     Column(ColumnAttribute("id", "BIGINT"), "mysql", "id", key=True),
@@ -139,6 +139,7 @@ def test_what_is_grouped(kinds: str, statement: str, expected: str | None) -> No
         "SELECT SUM(SUM(qty)) OVER () FROM sale GROUP BY region",
         "SELECT SUM(rate) FROM sale",  # not exact
         "SELECT SUM(huge) FROM sale",
+        "SELECT `long`, SUM(`long`) FROM sale GROUP BY `long`",
         "SELECT SUM(region) FROM sale",
         "SELECT rate, SUM(qty) FROM sale GROUP BY rate",  # equal to MongoDB, and different
         "SELECT COUNT(tags) FROM sale",
@@ -163,6 +164,13 @@ def test_what_is_grouped(kinds: str, statement: str, expected: str | None) -> No
         "SELECT SQL_CALC_FOUND_ROWS region, SUM(amount) FROM sale GROUP BY region",
         "SELECT SUM(qty) FROM sale WINDOW w AS (ORDER BY region)",
         "WITH x AS (SELECT 1) SELECT SUM(qty) FROM sale",
+        "SELECT region, COUNT (*) FROM sale GROUP BY region",  # MySQL refuses it
+        "SELECT SUM (qty) FROM sale",
+        "SELECT SUM/**/(qty) FROM sale",
+        "SELECT region, `COUNT`(*) FROM sale GROUP BY region",
+        "SELECT region, COUNT(*) FROM sale GROUP BY region ORDER BY `COUNT(*)`",  # named by its text
+        "SELECT region, COUNT(*) FROM sale GROUP BY region HAVING `COUNT(*)` > 50",
+        "SELECT region, COUNT(*) FROM sale GROUP BY region UNION SELECT 'q', 1 ORDER BY `COUNT(*)`",
     ],
 )
 def test_what_is_not_grouped(statement: str) -> None:
@@ -232,6 +240,8 @@ def test_values_that_many_rows_have() -> None:
     assert Part.of_value(column("qty"), None, 3) == Part(0, None, None, None)
     with pytest.raises(Ungrouped):
         Part.of_value(column("big"), Int64(2**62), 2)
+    with pytest.raises(Ungrouped):
+        Part.of_value(column("long"), number("9" * 33), 133)
     with pytest.raises(ValueRejected):
         Part.of_value(column("qty"), 1.0, 1)
 
