@@ -91,6 +91,7 @@ class Answering:
         self._spending = Spending(limits, began)
         self._scratches: dict[tuple[int, int], Scratch] = {}
         self._groupings: Mapping[int, Grouping] = {}
+        self._sizes: dict[int, int] = {}  # about how many documents each has that is grouped
 
     def run(self, *, whole: bool = False) -> Cursor:
         """``whole``: the time allowed is for reading the rows, too, not only for getting the first one."""
@@ -150,12 +151,12 @@ class Answering:
         self._report.step("staging")
 
     def _fill(self, sources: Sources, scratches: Mapping[int, Scratch]) -> None:
-        stager = Stager(sources, self._known, self._spending, mariadb=self._mariadb)
-        stager.run([one for one in self._analysis.staged if one.number not in self._groupings], scratches)
-        groups = [
-            stage_groups(sources, grouping, scratches[number], self._spending)
+        groups = [  # first: where one of them is none, all is done anew
+            stage_groups(sources, grouping, scratches[number], self._spending, self._sizes[number])
             for number, grouping in self._groupings.items()
         ]
+        stager = Stager(sources, self._known, self._spending, mariadb=self._mariadb)
+        stager.run([one for one in self._analysis.staged if one.number not in self._groupings], scratches)
         ungrouped = f"; not by groups: {self._report.ungrouped}" if self._report.ungrouped else ""
         others = [replace(plan, why=f"{plan.why}{ungrouped}") for plan in stager.plans.values()]
         self._report.sources = (*others, *groups)
@@ -172,7 +173,8 @@ class Answering:
             condition, _ = document_condition(self._known[number], mariadb=self._mariadb)
             try:
                 with self._documents.latest() as documents:
-                    reason = is_worth(documents, grouping, condition)
+                    size = self._sizes[number] = documents.size(grouping.reference.association)
+                    reason = is_worth(documents, grouping, condition, size)
             except Unavailable:
                 return {}  # rows that need no document of MongoDB's are answered all the same
             if reason:

@@ -36,16 +36,14 @@ from platform_store.query.stage import Sources
 from platform_store.stores.base import frozen_id
 from platform_store.stores.scratch import DocumentSnapshot, Scratch
 
-_MOST_GROUPS: Final = 10_000
-"""Beyond, MySQL groups the rows as fast."""
-_MOST_PENDING: Final = 1_000
-"""Identifiers in the filter of one command."""
+_MOST_GROUPS: Final = 10_000  # beyond, MySQL groups the rows as fast
+_MOST_PENDING: Final = 1_000  # identifiers in the filter of one command
+_MOST_BYTES: Final = 16 * 1024 * 1024  # of pending documents
 _LEAST_SHARE: Final = 0.05
 """Of the documents that a filter lets through: below, they are fetched."""
 _CHUNK: Final = 2_000
-_DIGITS: Final = 34
-_NOT_DECIMAL: Final = 1 << 40
-"""Added for a value of another type where values are counted: more than there are documents."""
+_DIGITS: Final = 34  # of a Decimal128
+_NOT_DECIMAL: Final = 1 << 40  # counted for a value of another type: more than there are documents
 _NUMBERS: Final = INTEGER_TYPES | {"DECIMAL", "YEAR"}
 _INEXACT: Final = "a sum that MongoDB does not make exactly"
 _EXACTLY: Final = Context(prec=_DIGITS + 20)
@@ -58,26 +56,27 @@ class Ungrouped(Exception):
     """Partial groups would not be exact, or not worth it; the reason, in words. Never reaches a user."""
 
 
-def is_worth(documents: DocumentSnapshot, grouping: Grouping, condition: Mapping[str, Any] | None) -> str:
-    """Why a reference should not be grouped, judged by a sample; "" where it should."""
+def is_worth(documents: DocumentSnapshot, grouping: Grouping, condition: Mapping[str, Any] | None, size: int) -> str:
+    """Why a reference of ``size`` documents should not be grouped, judged by a sample; "" where it should."""
     association = grouping.reference.association
-    if is_small(documents.size(association)):
+    if is_small(size):
         return ""
-    if condition is not None and (share := documents.share(association, condition)) < _LEAST_SHARE:
+    if condition is not None and (share := documents.share(association, condition, size=size)) < _LEAST_SHARE:
         return f"only {share:.1%} of the documents pass"
-    if grouping.keys and (groups := documents.variety(association, _key(grouping.keys))) > _MOST_GROUPS:
+    if grouping.keys and (groups := documents.variety(association, _key(grouping.keys), size=size)) > _MOST_GROUPS:
         return f"about {groups:.0f} different ones"
     return ""
 
 
-def stage_groups(sources: Sources, grouping: Grouping, scratch: Scratch, spending: Spending) -> SourcePlan:
-    """Fills a scratch table with partial groups. Raises Ungrouped, LimitExceeded."""
+def stage_groups(sources: Sources, grouping: Grouping, scratch: Scratch, spending: Spending, size: int) -> SourcePlan:
+    """Fills a scratch table with partial groups of about ``size`` documents.
+
+    Raises Ungrouped, LimitExceeded, and Unavailable where MySQL does not answer: no other way would do better.
+    """
     try:
-        return _Grouper(sources, grouping, scratch, spending).run()
+        return _Grouper(sources, grouping, scratch, spending, size).run()
     except ValueRejected:
         raise Ungrouped("a value that its column does not hold") from None
-    except (NotSupported, Unavailable) as error:
-        raise Ungrouped(f"{error}") from None
 
 
 @dataclass(slots=True)
@@ -127,6 +126,7 @@ class _Grouper:
     grouping: Grouping
     scratch: Scratch
     spending: Spending
+    size: int
     images: list[tuple[Any, int, Mapping[str, Any]]] = field(default_factory=list)
     left_out: list[Any] = field(default_factory=list)  # the _ids that have an entry in the journal
 
@@ -137,13 +137,17 @@ class _Grouper:
         if snapshot is None or self.sources.latest:
             raise Ungrouped("MongoDB is away")
         self._read_journal()
-        fingerprint = Fingerprint(association, random_prime(snapshot.size(association)))
+        fingerprint = Fingerprint(association, random_prime(self.size))
         at_work = copy_context().run  # the thread works for the operation of this one
         with ThreadPoolExecutor(1, "platform_store-query") as beside:
             seconds = max(self.spending.seconds_left, 0.001)
-            asked = beside.submit(at_work, snapshot.aggregate, association, self._stages(fingerprint), seconds=seconds)
+            stages = self._stages(fingerprint)
+            asked = beside.submit(at_work, snapshot.aggregate, association, stages, size=self.size, seconds=seconds)
             expected = self._totals_of_rows(fingerprint)
-            groups = asked.result()
+            try:
+                groups = asked.result()
+            except (NotSupported, Unavailable) as error:
+                raise Ungrouped(str(error)) from None
         if len(groups) > _MOST_GROUPS:
             raise Ungrouped(f"more than {_MOST_GROUPS} different ones")
         self._compare(expected, groups, fingerprint)
@@ -173,15 +177,19 @@ class _Grouper:
         )
 
     def _read_journal(self) -> None:
-        newest: dict[Any, tuple[Any, int, bytes | None]] = {}
+        newest: dict[Any, tuple[Any, int, Mapping[str, Any] | None]] = {}
+        wanted, size = [one.field for one in (*self.grouping.keys, *self.grouping.measured)], 0
         for document_id, revision, image in self.sources.session.pending(self.scratch.association):
-            newest[frozen_id(document_id)] = (document_id, revision, image)  # in order of revision
-            if len(newest) > _MOST_PENDING:
-                raise Ungrouped(f"more than {_MOST_PENDING} are pending in the journal")
-        for document_id, revision, image in newest.values():
+            size += len(image or b"")
+            held = None if image is None else bson.decode(image, CODEC_OPTIONS)
+            kept = None if held is None else {name: held.get(name) for name in wanted}
+            newest[frozen_id(document_id)] = (document_id, revision, kept)  # in order of revision
+            if len(newest) > _MOST_PENDING or size > _MOST_BYTES:
+                raise Ungrouped(f"more than {_MOST_PENDING} rows or {_MOST_BYTES} bytes are pending in the journal")
+        for document_id, revision, values in newest.values():
             self.left_out.append(document_id)
-            if image is not None:
-                self.images.append((document_id, revision, dict(bson.decode(image, CODEC_OPTIONS))))
+            if values is not None:
+                self.images.append((document_id, revision, values))
 
     # Proving
 

@@ -124,7 +124,7 @@ class Stager:
         if errand.size is None:
             errand.size = snapshot.size(association)
             if errand.condition is not None and not is_small(errand.size):
-                errand.share = snapshot.share(association, errand.condition)
+                errand.share = snapshot.share(association, errand.condition, size=errand.size)
         errand.estimate = Estimate(errand.size, errand.share, self._rows_that_matter(errand))
         return errand.estimate
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+
+import bson
 
 from platform_store.association import Association
 from platform_store.errors import NotSupported, TransientError, Unavailable
+from platform_store.halves import CODEC_OPTIONS
 from platform_store.names import DELETED, REVISION, check_field_name
 from platform_store.stores.mongodb_driver import (
     DURABLE,
@@ -33,6 +36,8 @@ _BATCH_DOCUMENTS = 1000  # 500 to 2000 are the fastest to decode
 _BATCH_BYTES = 4 * 1024 * 1024
 _FEW = 100  # documents, of which a batch is small whatever they are
 _SECONDS_PER_DOCUMENT = 1e-5  # that is grouped: some ten times of what is usual
+_AT_ONCE = 100_000  # results of an aggregation: MongoDB's answer is bounded, to 16 MB
+_MOST_BYTES = 16 * 1024 * 1024  # of an aggregation's result
 _SAMPLE = 1000
 _FEWER = 500  # of which it is enough to know what they have in common
 _SAMPLED_ONE_IN = 25  # of fewer than one document in twenty MongoDB finds each by itself; of more, it sorts them all
@@ -96,20 +101,27 @@ class MongoDocumentSnapshot:
                 self._cursors.discard(cursor)
 
     def aggregate(
-        self, association: Association, stages: Sequence[Mapping[str, Any]], *, seconds: float
+        self, association: Association, stages: Sequence[Mapping[str, Any]], *, size: int, seconds: float
     ) -> list[dict[str, Any]]:
         name = association.name
-        most = self._connections.config.timeout + self.size(association) * _SECONDS_PER_DOCUMENT
+        most = self._connections.config.timeout + size * _SECONDS_PER_DOCUMENT
+        taken, found = 0, list[dict[str, Any]]()
         with self._connections.translated(seconds=min(seconds, most)), self._connections.snapshot_reads(name):
-            found = self._collection(name).aggregate(
-                stages, session=self._session, collation=_BY_BYTES, allowDiskUse=True
+            batches = self._collection(name).aggregate_raw_batches(
+                stages, session=self._session, collation=_BY_BYTES, allowDiskUse=True, batchSize=_AT_ONCE
             )
-            return found.to_list()
+            with batches:
+                for batch in cast("Iterator[bytes]", batches):
+                    taken += len(batch)
+                    if taken > _MOST_BYTES:
+                        raise NotSupported("an aggregation", f"whose result is larger than {_MOST_BYTES} bytes")
+                    found += bson.decode_all(batch, CODEC_OPTIONS)
+        return found
 
-    def variety(self, association: Association, key: object) -> float:
-        size = self.size(association)
+    def variety(self, association: Association, key: object, *, size: int) -> float:
         by_value = {"$group": {"_id": key, "n": {"$sum": 1}}}
-        counts = [one["n"] for one in self._sampled(association, size, [by_value], _FEWER)]
+        counted = self._sampled(association, size, [by_value, {"$project": {"_id": 0}}], _FEWER)  # a value may be large
+        counts = [one["n"] for one in counted]
         once, twice = counts.count(1), counts.count(2)
         return len(counts) + once * (once - 1) / (2 * (twice + 1))  # Chao's estimator, of what was not seen
 
@@ -117,10 +129,10 @@ class MongoDocumentSnapshot:
         with self._connections.translated(association):
             return self._collection(association.name).estimated_document_count()
 
-    def share(self, association: Association, condition: Mapping[str, Any]) -> float:
+    def share(self, association: Association, condition: Mapping[str, Any], *, size: int) -> float:
         """Of the documents as they are now: the sample need not be of the moment."""
         counts = {"all": [{"$count": "n"}], "matching": [{"$match": condition}, {"$count": "n"}]}
-        (answer,) = self._sampled(association, self.size(association), [{"$facet": counts}])
+        (answer,) = self._sampled(association, size, [{"$facet": counts}])
         matching, looked_at = (sum(count["n"] for count in answer[name]) for name in ("matching", "all"))
         if not looked_at:
             return 1.0
@@ -133,7 +145,8 @@ class MongoDocumentSnapshot:
         some = {"$sample": {"size": number}} if number > _FEW else {"$limit": most}
         with self._connections.translated(association):
             collection = self._collection(association.name)
-            return collection.aggregate([some, {"$match": _LIVE}, *stages], collation=_BY_BYTES).to_list()
+            wanted = [some, {"$match": _LIVE}, *stages]
+            return collection.aggregate(wanted, collation=_BY_BYTES, batchSize=_AT_ONCE).to_list()
 
     def close(self) -> None:
         self._closed = True

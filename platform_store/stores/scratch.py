@@ -150,22 +150,23 @@ class DocumentSnapshot(Protocol):
         """
 
     def aggregate(
-        self, association: Association, stages: Sequence[Mapping[str, Any]], *, seconds: float
+        self, association: Association, stages: Sequence[Mapping[str, Any]], *, size: int, seconds: float
     ) -> list[dict[str, Any]]:
         """What an aggregation over a collection gives, as a whole. Text compares by its bytes.
 
-        Unavailable after so many seconds, or sooner if it takes much longer than it should for so many documents;
-        NotSupported where MongoDB cannot do it, for lack of memory or by reason of a value.
+        Unavailable after so many seconds, or sooner if it takes much longer than it should for ``size`` documents;
+        NotSupported where MongoDB cannot do it, for lack of memory or by reason of a value, and where the result has
+        more than 16 MB.
         """
 
-    def variety(self, association: Association, key: object) -> float:
-        """About how many different values an expression has over the documents, from a sample."""
+    def variety(self, association: Association, key: object, *, size: int) -> float:
+        """About how many different values an expression has over ``size`` documents, from a sample."""
 
     def size(self, association: Association) -> int:
         """About how many documents there are, from metadata."""
 
-    def share(self, association: Association, condition: Mapping[str, Any]) -> float:
-        """About which share of the documents matches, up to 1, from a sample. Above 0: none was found, not none is."""
+    def share(self, association: Association, condition: Mapping[str, Any], *, size: int) -> float:
+        """About which share of ``size`` documents matches, by a sample. Above 0: none was found, not none is."""
 
     def close(self) -> None:
         """Ends every cursor; iterators under way raise. Leaving the context does it too."""

@@ -113,7 +113,7 @@ class TestOneServer:
                 own_mongodb.kill()
                 unavailable_in_time(lambda: list(begun.batches))
                 unavailable_in_time(lambda: next(begun.snapshot.find(CARD, ["n"])))
-                unavailable_in_time(lambda: begun.snapshot.share(CARD, {"n": 1}))
+                unavailable_in_time(lambda: begun.snapshot.share(CARD, {"n": 1}, size=1))
             unavailable_in_time(lambda: count(store))
             own_mongodb.start()
             wait_until(lambda: works_again(store), "the store reads again")

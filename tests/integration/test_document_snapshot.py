@@ -303,7 +303,7 @@ def test_no_collection(store: MongoDocumentStore) -> None:
         assert found(snapshot) == []
         assert found(snapshot, identifiers=[1, 2]) == []
         assert snapshot.size(CARD) == 0
-        assert 0 < snapshot.share(CARD, {"n": 1}) <= 1
+        assert 0 < snapshot.share(CARD, {"n": 1}, size=1) <= 1
 
 
 def dropped(database: Database[dict[str, Any]]) -> None:
@@ -363,18 +363,18 @@ def test_estimates(store: MongoDocumentStore, database: Database[dict[str, Any]]
         assert (snapshot.size(card), snapshot.size(large)) == (3000, 30_000)
         # By binomial tails: a half of some 108 documents drawn at random is outside these bounds once in 10^10 times, a
         # tenth of 1,000 (below) once in 10^8 times.
-        assert 0.2 < snapshot.share(card, {"n": {"$lt": 1500}}) < 0.8
+        assert 0.2 < snapshot.share(card, {"n": {"$lt": 1500}}, size=3000) < 0.8
         for association in (card, large):
-            assert snapshot.share(association, {}) == 1.0
-            assert 0 < snapshot.share(association, {"n": -1}) < 0.01
-        assert 0.05 < snapshot.share(large, {"n": {"$lt": 10}}) < 0.2
-        assert 0.85 < snapshot.share(large, {"n": {"$gte": 5}}) <= 1.0
+            assert snapshot.share(association, {}, size=snapshot.size(association)) == 1.0
+            assert 0 < snapshot.share(association, {"n": -1}, size=snapshot.size(association)) < 0.01
+        assert 0.05 < snapshot.share(large, {"n": {"$lt": 10}}, size=30_000) < 0.2
+        assert 0.85 < snapshot.share(large, {"n": {"$gte": 5}}, size=30_000) <= 1.0
 
 
 def test_estimates_of_tombstones_alone(store: MongoDocumentStore, database: Database[dict[str, Any]]) -> None:
     database["card"].insert_many([{"_id": key, "_deleted": 1} for key in range(10)])
     with store.snapshot() as snapshot:
-        assert snapshot.share(CARD, {"n": 1}) == 1.0
+        assert snapshot.share(CARD, {"n": 1}, size=1) == 1.0
 
 
 # Other stores

@@ -16,8 +16,10 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 from sqlalchemy.engine import make_url
 
-from platform_store import ColumnAttribute, Diverged, Platform, PlatformStoreError, ValueRejected
+from platform_store import ColumnAttribute, Diverged, Platform, PlatformStoreError, Unavailable, ValueRejected
 from platform_store.query import partial
+from platform_store.query.stage import Stager
+from platform_store.stores import mongodb_snapshot
 from tests.integration.conftest import Servers, plain
 from tests.integration.test_query_stores import limited
 from tests.servers.databases import connect_sql, fresh_mongodb_database, fresh_sql_database
@@ -393,7 +395,8 @@ def test_a_long_decimal_that_is_a_key_and_summed(platform: Platform) -> None:
     ("name", "value", "sql", "reason"),
     [
         ("_MOST_GROUPS", 2, BY_KIND, "more than 2"),
-        ("_MOST_PENDING", 2, TOTAL, "more than 2 are pending"),
+        ("_MOST_PENDING", 2, TOTAL, "more than 2 rows"),
+        ("_MOST_BYTES", 100, TOTAL, "100 bytes are pending"),
         ("is_small", lambda _: False, "SELECT kind, qty, COUNT(*) FROM t GROUP BY kind, qty", ""),
         ("_LEAST_SHARE", 0.5, "SELECT COUNT(*) FROM t WHERE qty > 25", "pass"),
     ],
@@ -408,7 +411,7 @@ def test_what_is_not_worth_it(
         expected = platform.query(sql).all()
         assert way(platform, sql)[0] == "groups"
         monkeypatch.setattr(partial, name, value)
-        monkeypatch.setattr(partial, "is_small", lambda _: name in ("_MOST_PENDING", "_MOST_GROUPS"))
+        monkeypatch.setattr(partial, "is_small", lambda _: name in ("_MOST_PENDING", "_MOST_BYTES", "_MOST_GROUPS"))
         found, why = way(platform, sql)
         assert (found, reason in why) == ("scan" if reason else "groups", True)
         assert sorted(platform.query(sql).all()) == sorted(expected)
@@ -424,6 +427,48 @@ def test_many_groups_are_known_from_a_sample(
     assert found == "scan"
     assert "different ones" in why
     assert way(platform, "SELECT COUNT(*), SUM(v) FROM t")[0] == "groups"
+
+
+def test_groups_of_long_texts_are_bounded(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform.create_table("t", [ColumnAttribute("id", "INT"), ColumnAttribute("v", "TEXT")], flag=0)
+    platform.write_many("t", [{"id": key, "v": str(key) * 1000} for key in range(100, 130)])
+    assert platform.recover().remaining == 0
+    sql = "SELECT COUNT(*) FROM t WHERE v LIKE '11%'"
+    assert (platform.query(sql).scalar(), way(platform, sql)[0]) == (10, "groups")
+    monkeypatch.setattr(mongodb_snapshot, "_MOST_BYTES", 50_000)
+    found, why = way(platform, sql)
+    assert (platform.query(sql).scalar(), found, "50000 bytes" in why) == (10, "scan", True)
+
+
+def test_mysql_that_is_away_is_no_reason_to_read_the_rows(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(platform)
+    away = Unavailable("mysql", "no answer in time")
+
+    def gone(*_: object) -> None:
+        raise away
+
+    monkeypatch.setattr(partial._Grouper, "_totals_of_rows", gone)
+    with pytest.raises(Unavailable) as caught:
+        platform.query(TOTAL)
+    assert caught.value is away
+
+
+def test_other_references_are_not_staged_in_vain(
+    servers_of_test: Servers, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the groups come to nothing, rows staged before them would be thrown away."""
+    filled(platform)
+    servers_of_test.sql("INSERT INTO t (id) VALUES (99)")
+    staged, run = [], Stager.run
+
+    def counted(stager: Stager, *rest: Any) -> None:
+        staged.append(stager)
+        run(stager, *rest)
+
+    monkeypatch.setattr(Stager, "run", counted)
+    sql = "SELECT SUM(qty) FROM t UNION ALL SELECT AVG(qty) FROM t"
+    assert platform.query(sql).all() == [(465,), (Decimal("15.5"),)]
+    assert len(staged) == 1
 
 
 def test_only_groups_count_as_staged(servers_of_test: Servers, platform: Platform) -> None:
