@@ -29,6 +29,7 @@ from platform_store.stores.scratch import KeyRow, Scratch, Shadow
 _ENGINES = ("InnoDB", "MyISAM")  # the second has room for more columns; MySQL's own temporary tables are no choice
 _LOG_NO_SCRATCH = "SET SESSION binlog_format = 'ROW'"
 """Else MariaDB writes whatever is staged into its binary log too; as it does where the account may not set this."""
+_STRICT_GROUPS = ("ONLY_FULL_GROUP_BY", "ANSI")  # the second sets the first, and what is listed beside it
 _JUDGED = "platform_store_judged"
 _ENTRIES_PER_PAGE = 1000
 _PAGE_BYTES = 4 * 1024 * 1024  # of pending documents held at once
@@ -145,7 +146,7 @@ class MysqlQuerySession:
             return session.verbatim(statement)
 
     def stream(self, statement: str, *, loosely: bool = False) -> Cursor:
-        loose = ",".join(flag for flag in self._theirs.split(",") if flag != "ONLY_FULL_GROUP_BY")
+        loose = ",".join(flag for flag in self._theirs.split(",") if flag not in _STRICT_GROUPS)
         with self._at_work(loose if loosely else self._theirs) as session:
             variables = sorted({name for stager in self._scratches.values() for name in stager.variables})
             if variables:
