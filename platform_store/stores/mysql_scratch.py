@@ -161,7 +161,8 @@ class MysqlQuerySession:
             unique_keys = {shadow.association.name: _unique_keys(session, shadow.association) for shadow in shadows}
             for shadow in shadows:
                 self._temporary.append(shadow.name)
-                unique = unique_keys[shadow.association.name]
+                names = {column.name for column in shadow.columns}
+                unique = [key for key in unique_keys[shadow.association.name] if names.issuperset(key)]
                 _create(session, shadow, [_shadowing(shadow, unique, engine) for engine in _ENGINES])
         with self._at_work(self._theirs) as session:
             session.verbatim(f"PREPARE {_JUDGED} FROM {self.literal(statement)}")
@@ -298,14 +299,10 @@ def _check_epoch(session: MysqlSession, association: Association) -> None:
 
 
 def _unique_keys(session: MysqlSession, association: Association) -> list[tuple[str, ...]]:
-    """Those of mapped columns, as of the association's epoch: no statement can name another column."""
+    """As of the association's epoch."""
     indexes = read_indexes(session, association.name)
     _check_epoch(session, association)  # after them: they may have been read of a later one
-    return [
-        index.columns
-        for index in indexes
-        if index.unique and index.columns and not index.prefixed and association.by_name.keys() >= set(index.columns)
-    ]
+    return [index.columns for index in indexes if index.unique and index.columns and not index.prefixed]
 
 
 def _shadowing(shadow: Shadow, unique: Sequence[Sequence[str]], engine: str) -> str:
