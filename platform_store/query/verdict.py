@@ -16,8 +16,9 @@ from typing import Final, TypeAlias
 
 from sqlglot import exp
 
+from platform_store.association import Column
 from platform_store.errors import PlatformStoreError
-from platform_store.query.analysis import Analysis
+from platform_store.query.analysis import Analysis, Reference
 from platform_store.query.limits import Alarm, Spending
 from platform_store.query.rewrite import Copy, copies, rewritten
 from platform_store.query.text import fold, identifier
@@ -57,7 +58,7 @@ class Verdicts:
         with contextlib.closing(self._rows.query_session()) as session:
             alarm = Alarm(spending.seconds_left, session.cancel)
             try:
-                shadows = _shadows(copies(analysis, reopens=reopens))
+                shadows = _shadows(analysis, copies(analysis, reopens=reopens))
                 parameters = analysis.statement.parameters(lambda name: written(session, values[name]))
                 text = rewritten(
                     analysis,
@@ -116,11 +117,23 @@ def _names(expression: exp.Expr) -> Set[str]:
     return {fold(column.name) for column in expression.find_all(exp.Column)}
 
 
-def _shadows(wanted: list[Copy]) -> dict[tuple[int, int], Shadow]:
+def _shadows(analysis: Analysis, wanted: list[Copy]) -> dict[tuple[int, int], Shadow]:
     prefix = f"platform_store_s{os.urandom(4).hex()}_"
-    shadows = {}
-    for place, copy in enumerate(wanted):
-        association, staged = copy.reference.association, copy.reference.columns
-        columns = tuple(one for one in association.columns if one.in_mysql or one in staged)
-        shadows[copy.reference.number, copy.number] = Shadow(f"{prefix}{place}", association, columns)
-    return shadows
+    return {
+        (copy.reference.number, copy.number): Shadow(
+            f"{prefix}{place}", copy.reference.association, _columns(analysis, copy.reference)
+        )
+        for place, copy in enumerate(wanted)
+    }
+
+
+def _columns(analysis: Analysis, reference: Reference) -> tuple[Column, ...]:
+    """The key, and what the statement names anywhere: all columns together may be more than a table has room for."""
+    names = analysis.statement.names
+    return tuple(
+        column
+        for column in reference.association.columns
+        if column in reference.columns
+        or column.key
+        or (column.in_mysql and (reference.every or fold(column.name) in names))
+    )

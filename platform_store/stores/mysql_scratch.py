@@ -29,6 +29,7 @@ from platform_store.stores.scratch import KeyRow, Scratch, Shadow
 _ENGINES = ("InnoDB", "MyISAM")  # the second has room for more columns; MySQL's own temporary tables are no choice
 _LOG_NO_SCRATCH = "SET SESSION binlog_format = 'ROW'"
 """Else MariaDB writes whatever is staged into its binary log too; as it does where the account may not set this."""
+_STRICT_GROUPS = ("ONLY_FULL_GROUP_BY", "ANSI")  # the second sets the first, and what is listed beside it
 _JUDGED = "platform_store_judged"
 _ENTRIES_PER_PAGE = 1000
 _PAGE_BYTES = 4 * 1024 * 1024  # of pending documents held at once
@@ -145,7 +146,7 @@ class MysqlQuerySession:
             return session.verbatim(statement)
 
     def stream(self, statement: str, *, loosely: bool = False) -> Cursor:
-        loose = ",".join(flag for flag in self._theirs.split(",") if flag != "ONLY_FULL_GROUP_BY")
+        loose = ",".join(flag for flag in self._theirs.split(",") if flag not in _STRICT_GROUPS)
         with self._at_work(loose if loosely else self._theirs) as session:
             variables = sorted({name for stager in self._scratches.values() for name in stager.variables})
             if variables:
@@ -160,7 +161,8 @@ class MysqlQuerySession:
             unique_keys = {shadow.association.name: _unique_keys(session, shadow.association) for shadow in shadows}
             for shadow in shadows:
                 self._temporary.append(shadow.name)
-                unique = unique_keys[shadow.association.name]
+                names = {column.name for column in shadow.columns}
+                unique = [key for key in unique_keys[shadow.association.name] if names.issuperset(key)]
                 _create(session, shadow, [_shadowing(shadow, unique, engine) for engine in _ENGINES])
         with self._at_work(self._theirs) as session:
             session.verbatim(f"PREPARE {_JUDGED} FROM {self.literal(statement)}")
@@ -297,14 +299,10 @@ def _check_epoch(session: MysqlSession, association: Association) -> None:
 
 
 def _unique_keys(session: MysqlSession, association: Association) -> list[tuple[str, ...]]:
-    """Those of mapped columns, as of the association's epoch: no statement can name another column."""
+    """As of the association's epoch."""
     indexes = read_indexes(session, association.name)
     _check_epoch(session, association)  # after them: they may have been read of a later one
-    return [
-        index.columns
-        for index in indexes
-        if index.unique and index.columns and not index.prefixed and association.by_name.keys() >= set(index.columns)
-    ]
+    return [index.columns for index in indexes if index.unique and index.columns and not index.prefixed]
 
 
 def _shadowing(shadow: Shadow, unique: Sequence[Sequence[str]], engine: str) -> str:

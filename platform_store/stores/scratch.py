@@ -37,7 +37,8 @@ class Scratch:
 class Shadow:
     """An empty temporary table that MySQL takes for a logical table: its columns as declared, its key, its unique keys.
 
-    ``columns``: those that a statement may mean, all of MySQL's among them, in their order.
+    ``columns``: the key, and those that a statement may mean, in their order. A unique key of any other is left out: it
+    decides nothing.
     """
 
     name: str

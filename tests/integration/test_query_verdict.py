@@ -85,6 +85,21 @@ def test_a_unique_key_of_a_column_that_is_not_mapped(servers_of_test: Servers, p
     assert sorted(platform.query(BY_KEY).all()) == EACH_ONCE
 
 
+def test_the_columns_are_more_than_a_table_has_room_for(platform: Platform) -> None:
+    wide = [ColumnAttribute(name, "VARCHAR(5000)") for name in "abc"]
+    columns = [
+        ColumnAttribute("id", "INT"),
+        ColumnAttribute("note", "INT"),
+        *wide,
+        ColumnAttribute("doc", wide[0].type),
+    ]
+    for name in ("t", "other"):
+        platform.create_table(name, columns, flag=4, indexes=[Index(["note"], unique=True)])
+        platform.write_many(name, [{"id": n, "note": n, "doc": "text"} for n in range(1, 5)])
+    assert sorted(platform.query(BY_KEY).all()) == EACH_ONCE
+    assert sorted(platform.query(BY_KEY.replace("t.note", "t.`NOTE` AND t.a IS NULL")).all()) == EACH_ONCE
+
+
 def test_the_question_keeps_no_value(store: Platform) -> None:
     value = "a value of a user"
     before = sys.getrefcount(value)

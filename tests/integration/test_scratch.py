@@ -115,6 +115,19 @@ class TestTheQuery:
             query.load(scratch(card, "level"), query.prepare(scratch(card, "level"), [{"_id": 2, "level": 2}]))
             assert list(query.stream("SELECT @@sql_mode")) == [(own,)]
 
+    @pytest.mark.parametrize("mode", ["ANSI", "ANSI,ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES"])
+    def test_lets_any_group_be_where_it_is_told_to(self, store: MysqlRowStore, card: Association, mode: str) -> None:
+        execute(store, "INSERT INTO card (id, name, _rev) VALUES (1, 'n1', 0)")
+        with opened(store) as query:
+            query._session.verbatim(f"SET sql_mode = '{mode}'")
+            ((listed,),) = query.rows("SELECT @@sql_mode")
+            query._theirs = query._mode = listed
+            ((name, left, number),) = query.stream(
+                "SELECT name, @@sql_mode, COUNT(*) FROM card GROUP BY _rev", loosely=True
+            )
+            assert (name, number) == ("n1", 1)
+            assert set(str(left).split(",")) == set(listed.split(",")) - {"ANSI", "ONLY_FULL_GROUP_BY"}
+
     @pytest.mark.parametrize("mode", ["ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "", "PAD_CHAR_TO_FULL_LENGTH"])
     def test_is_loaded_the_same_under_any_sql_mode(self, store: MysqlRowStore, card: Association, mode: str) -> None:
         if "PAD" in mode and not store.mariadb:
