@@ -78,15 +78,14 @@ def test_whatever_a_check_raises_the_batches_before_stay(
 def test_the_next_batch_is_checked_before_this_one_is_committed(
     watched: tuple[Platform, Recorder], backend: Backend, size: int
 ) -> None:
-    if not backend.real:
-        pytest.skip("there is no server that could be at work meanwhile")
     platform, recorder = watched
     recorder.moments.clear()
     zone = Zone(lambda: recorder("checked", "after"))
     rows = _rows(2 * size, size + 1, at=datetime(2026, 1, 1, 8, tzinfo=zone))
     assert platform.write_many("trip", rows, batch_size=size) == WriteCounts(inserted=2 * size)
-    moments = [recorder.moments.index(one) for one in _IN_ORDER[size]]
-    assert moments == sorted(moments)
+    if backend.real:  # the embedded pair has no server that could be at work meanwhile
+        moments = [recorder.moments.index(one) for one in _IN_ORDER[size]]
+        assert moments == sorted(moments)
     assert platform.read("trip", size + 1, columns=["at"]) is not None
 
 
