@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 
 from platform_store.association import Association
 from platform_store.errors import NotSupported, TransientError, Unavailable
@@ -38,6 +40,7 @@ _FEW = 100  # documents, of which a batch is small whatever they are
 _SECONDS_PER_DOCUMENT = 1e-5  # that is grouped: some ten times of what is usual
 _AT_ONCE = 100_000  # results of an aggregation: MongoDB's answer is bounded, to 16 MB
 _MOST_BYTES = 16 * 1024 * 1024  # of an aggregation's result
+_UNREAD = CodecOptions(document_class=RawBSONDocument)
 _SAMPLE = 1000
 _FEWER = 500  # of which it is enough to know what they have in common
 _SAMPLED_ONE_IN = 25  # of fewer than one document in twenty MongoDB finds each by itself; of more, it sorts them all
@@ -107,15 +110,19 @@ class MongoDocumentSnapshot:
         most = self._connections.config.timeout + size * _SECONDS_PER_DOCUMENT
         taken, found = 0, list[dict[str, Any]]()
         with self._connections.translated(seconds=min(seconds, most)), self._connections.snapshot_reads(name):
-            batches = self._collection(name).aggregate_raw_batches(
-                stages, session=self._session, collation=_BY_BYTES, allowDiskUse=True, batchSize=_AT_ONCE
+            # As bytes, which can be counted; in raw batches they would be one request more.
+            results = (
+                self._collection(name)
+                .with_options(_UNREAD)
+                .aggregate(stages, session=self._session, collation=_BY_BYTES, allowDiskUse=True, batchSize=_AT_ONCE)
             )
-            with batches:
-                for batch in cast("Iterator[bytes]", batches):
-                    taken += len(batch)
-                    if taken > _MOST_BYTES:
-                        raise NotSupported("an aggregation", f"whose result is larger than {_MOST_BYTES} bytes")
-                    found += bson.decode_all(batch, CODEC_OPTIONS)
+            for result in results:
+                taken += len(result.raw)
+                if taken > _MOST_BYTES:
+                    if results.alive and results.cursor_id:
+                        self._connections.database().command("killCursors", name, cursors=[results.cursor_id])
+                    raise NotSupported("an aggregation", f"whose result is larger than {_MOST_BYTES} bytes")
+                found.append(bson.decode(result.raw, CODEC_OPTIONS))
         return found
 
     def variety(self, association: Association, key: object, *, size: int) -> float:
