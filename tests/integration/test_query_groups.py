@@ -17,9 +17,11 @@ from pymysql.cursors import Cursor
 from sqlalchemy.engine import make_url
 
 from platform_store import ColumnAttribute, Diverged, Platform, PlatformStoreError, Unavailable, ValueRejected
+from platform_store.association import Association
 from platform_store.query import partial
 from platform_store.query.stage import Stager
 from platform_store.stores import mongodb_snapshot
+from platform_store.stores.mongodb_snapshot import MongoDocumentSnapshot
 from tests.integration.conftest import Servers, plain
 from tests.integration.test_query_stores import limited
 from tests.servers.databases import connect_sql, fresh_mongodb_database, fresh_sql_database
@@ -438,6 +440,22 @@ def test_groups_of_long_texts_are_bounded(platform: Platform, monkeypatch: pytes
     monkeypatch.setattr(mongodb_snapshot, "_MOST_BYTES", 50_000)
     found, why = way(platform, sql)
     assert (platform.query(sql).scalar(), found, "50000 bytes" in why) == (10, "scan", True)
+
+
+def test_the_size_is_asked_once(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(platform)
+    asked, size = [], MongoDocumentSnapshot.size
+
+    def counted(snapshot: MongoDocumentSnapshot, association: Association) -> int:
+        asked.append(association.name)
+        return size(snapshot, association)
+
+    monkeypatch.setattr(MongoDocumentSnapshot, "size", counted)
+    monkeypatch.setattr(partial, "is_small", lambda _: False)
+    sql = "SELECT kind, SUM(qty) FROM t WHERE qty > 3 GROUP BY kind ORDER BY kind"
+    with platform.query(sql) as result:
+        assert [source.way for source in result.plan.sources] == ["groups"]
+    assert asked == ["t"]
 
 
 def test_mysql_that_is_away_is_no_reason_to_read_the_rows(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
