@@ -64,8 +64,8 @@ KNOWN = frozenset(
         uses_reserved_fields unique_indexes highest_revision count findings close
         """,
     )
-    | _named("documents.snapshot", "find size share close")
-    | _named("documents.latest", "find size share close")
+    | _named("documents.snapshot", "find size share variety aggregate close")
+    | _named("documents.latest", "find size share variety aggregate close")
     | _named(
         "documents.target",
         """

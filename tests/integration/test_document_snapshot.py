@@ -6,6 +6,7 @@ import datetime
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import bson
@@ -380,6 +381,6 @@ def test_estimates_of_tombstones_alone(store: MongoDocumentStore, database: Data
 # Other stores
 
 
-def test_the_embedded_pair_has_none() -> None:
-    with Platform.embedded(":memory:") as platform, pytest.raises(NotSupported):
+def test_the_embedded_pair_has_none(tmp_path: Path) -> None:
+    with Platform.embedded(tmp_path / "pair.db") as platform, pytest.raises(NotSupported):
         platform._documents.snapshot()
