@@ -473,6 +473,7 @@ class TestCancelling:
             "SELECT REPEAT('x', 10000) FROM information_schema.COLLATIONS AS a, information_schema.COLLATIONS AS b"
         )
         with opened(store) as query:
+            ((number,),) = query.rows("SELECT CONNECTION_ID()")
             cursor = query.stream(endless)
             rows = iter(cursor)
             assert next(rows)
@@ -480,6 +481,7 @@ class TestCancelling:
             with pytest.raises(Unavailable, match="cancelled"):
                 list(rows)
             cursor.close()
+        wait_until_gone(store, number)
         every_place_is_free(store)
 
     def test_comes_late(self, store: MysqlRowStore, card: Association) -> None:
